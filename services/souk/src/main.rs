@@ -1,0 +1,2 @@
+//! The `souk` binary.
+fn main() {}
