@@ -1,7 +1,10 @@
 //! What happened, when: the envelope that every part writes to its outbox.
 
+use async_trait::async_trait;
+
 use crate::{
     clock::Time,
+    fault::Fault,
     id::{EventId, OrgId},
 };
 
@@ -26,4 +29,17 @@ pub struct Event {
     pub trace: String,
     /// The facts, as JSON.
     pub payload: serde_json::Value,
+}
+
+/// The events of one part in the order of their positions: 1, 2, 3 … without gaps.
+#[async_trait]
+pub trait Log: Send + Sync {
+    /// At most `limit` events with a position greater than `position`, in order.
+    ///
+    /// # Errors
+    /// When the part's database does not answer.
+    async fn after(&self, position: i64, limit: u64) -> Result<Vec<(i64, Event)>, Fault>;
+
+    /// Returns once there may be an event beyond this position. A hint: `after` may still answer nothing.
+    async fn wait(&self, beyond: i64);
 }
