@@ -1,0 +1,194 @@
+//! Reading the repository: files, instances' folders, history.
+//!
+//! Each answer is of one commit and names it. What foreign writers may have put there is bounded and never
+//! fails the reading of the rest.
+
+use std::collections::BTreeMap;
+
+use gix::{ObjectId, objs::tree::EntryKind};
+use souk_types::Time;
+
+use super::{Repository, branch, commit_id, git, object_id};
+use crate::{
+    error::Error,
+    model::{Bundle, CommitId, Env, Folder},
+};
+
+/// The largest file that is read; delivery writes none as large.
+const FILE_BYTES: u64 = 1024 * 1024;
+/// How deep folders are followed; delivery's own files stand six deep.
+const DEPTH: usize = 16;
+
+/// Files as they stood at one commit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The commit; `None` while there is none.
+    pub commit: Option<CommitId>,
+    /// The files below the prefix, by their whole path. An entry that is no plain file, or one larger than
+    /// 1 MiB, stands with a content that delivery never writes (it begins with NUL).
+    pub files: Bundle,
+}
+
+/// The instances of a cell at one commit, without their files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Instances {
+    /// The commit; `None` while there is none.
+    pub commit: Option<CommitId>,
+    /// Each instance's folder with a name for its content: equal names, equal files.
+    pub folders: BTreeMap<Folder, String>,
+}
+
+/// One commit of the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The commit.
+    pub commit: CommitId,
+    /// Its message.
+    pub message: String,
+    /// Its author: `name <address>`.
+    pub author: String,
+    /// When it was made, as its author says, to the second.
+    pub time: Time,
+}
+
+impl Repository {
+    /// The files below a folder (or the one file) at the head; all files for an empty prefix.
+    ///
+    /// # Errors
+    /// [`Error::Repository`].
+    pub fn read(&self, prefix: &str) -> Result<Snapshot, Error> {
+        match self.head()? {
+            Some(head) => self.read_at(&head, prefix),
+            None => Ok(Snapshot::default()),
+        }
+    }
+
+    /// The files below a folder (or the one file) at a commit; all files for an empty prefix.
+    ///
+    /// # Errors
+    /// [`Error::Repository`], also when there is no such commit.
+    pub fn read_at(&self, commit: &CommitId, prefix: &str) -> Result<Snapshot, Error> {
+        let repository = self.inner.to_thread_local();
+        let mut files = Bundle::default();
+        if let Some((id, kind)) = find(&repository, object_id(commit)?, prefix)? {
+            collect(&repository, (id, kind), prefix.to_owned(), &mut files)?;
+        }
+        Ok(Snapshot { commit: Some(commit.clone()), files })
+    }
+
+    /// The instances of a cell at the head: cheap, since no file is read. A reader that keeps the answer
+    /// reads only the folders whose content got another name.
+    ///
+    /// # Errors
+    /// [`Error::Repository`].
+    pub fn instances(&self, env: &Env) -> Result<Instances, Error> {
+        let repository = self.inner.to_thread_local();
+        let Some(head) = branch::head(&repository)? else { return Ok(Instances::default()) };
+        let root = env.instances();
+        let mut level = match find(&repository, head, &root)? {
+            Some((id, EntryKind::Tree)) => vec![(root, id)],
+            _ => Vec::new(),
+        };
+        // Three levels down: org, project, instance.
+        for _ in 0..3 {
+            let mut next = Vec::new();
+            for (path, id) in level {
+                let children = children(&repository, id)?;
+                let folders = children.into_iter().filter(|(_, _, kind)| *kind == EntryKind::Tree);
+                next.extend(folders.map(|(name, id, _)| (format!("{path}/{name}"), id)));
+            }
+            level = next;
+        }
+        let folders = level.into_iter().filter_map(|(path, id)| match Folder::of_path(&path) {
+            Some((folder, "")) => Some((folder, id.to_hex().to_string())),
+            _ => None,
+        });
+        Ok(Instances { commit: Some(commit_id(head)?), folders: folders.collect() })
+    }
+
+    /// The newest commits first, along first parents, at most `limit`.
+    ///
+    /// # Errors
+    /// [`Error::Repository`].
+    pub fn log(&self, limit: usize) -> Result<Vec<Entry>, Error> {
+        let repository = self.inner.to_thread_local();
+        let mut next = branch::head(&repository)?;
+        let mut entries = Vec::new();
+        while let Some(id) = next
+            && entries.len() < limit
+        {
+            let commit = repository.find_commit(id).map_err(git("read a commit"))?;
+            let author = commit.author().map_err(git("read a commit's author"))?;
+            // A foreign commit may carry a time that cannot be read.
+            let seconds = author.time().map_or(0, |time| time.seconds);
+            entries.push(Entry {
+                commit: commit_id(id)?,
+                message: commit.message_raw_sloppy().to_string(),
+                author: format!("{} <{}>", author.name, author.email),
+                time: Time::from_micros(seconds.saturating_mul(1_000_000)),
+            });
+            next = commit.parent_ids().next().map(gix::Id::detach);
+        }
+        Ok(entries)
+    }
+}
+
+/// What stands at a path in a commit.
+fn find(
+    repository: &gix::Repository,
+    commit: ObjectId,
+    path: &str,
+) -> Result<Option<(ObjectId, EntryKind)>, Error> {
+    let commit = repository.find_commit(commit).map_err(git("read a commit"))?;
+    let tree = commit.tree().map_err(git("read a commit's tree"))?;
+    if path.is_empty() {
+        return Ok(Some((tree.id, EntryKind::Tree)));
+    }
+    let names = path.split('/').map(str::as_bytes);
+    let entry = tree.lookup_entry(names).map_err(git("read a tree"))?;
+    Ok(entry.map(|entry| (entry.object_id(), entry.mode().kind())))
+}
+
+type Child = (String, ObjectId, EntryKind);
+
+fn children(repository: &gix::Repository, tree: ObjectId) -> Result<Vec<Child>, Error> {
+    let tree = repository.find_tree(tree).map_err(git("read a tree"))?;
+    tree.iter()
+        .map(|entry| {
+            let entry = entry.map_err(git("read a tree"))?;
+            Ok((entry.filename().to_string(), entry.object_id(), entry.kind()))
+        })
+        .collect()
+}
+
+fn collect(
+    repository: &gix::Repository,
+    (id, kind): (ObjectId, EntryKind),
+    path: String,
+    files: &mut Bundle,
+) -> Result<(), Error> {
+    match kind {
+        EntryKind::Tree if path.split('/').count() > DEPTH => {
+            files.insert(path, b"\0nested too deep".to_vec());
+        }
+        EntryKind::Tree => {
+            for (name, id, kind) in children(repository, id)? {
+                let inner = if path.is_empty() { name } else { format!("{path}/{name}") };
+                collect(repository, (id, kind), inner, files)?;
+            }
+        }
+        EntryKind::Blob => {
+            let size = repository.find_header(id).map_err(git("read a file's size"))?.size();
+            if size > FILE_BYTES {
+                files.insert(path, format!("\0{size} bytes: {id}").into_bytes());
+            } else {
+                let mut blob = repository.find_blob(id).map_err(git("read a file"))?;
+                files.insert(path, blob.take_data());
+            }
+        }
+        EntryKind::BlobExecutable | EntryKind::Link | EntryKind::Commit => {
+            files.insert(path, format!("\0{kind:?}: {id}").into_bytes());
+        }
+    }
+    Ok(())
+}
