@@ -95,7 +95,6 @@ async fn postgres(service: &str, options: PgConnectOptions, schema: &str) -> Res
         ("statement_timeout", "10000"),
         ("lock_timeout", "8000"),
         ("idle_in_transaction_session_timeout", "30000"),
-        ("default_transaction_isolation", "read\\ committed"),
         ("client_min_messages", "warning"),
     ]);
     let pool = |most| PgPoolOptions::new().acquire_timeout(ACQUIRE).max_connections(most);

@@ -1,0 +1,147 @@
+//! A command with a `request_id`: once, whatever comes twice, late or together.
+
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use souk_db::{
+    Db, Error, Once, Request, once,
+    once::{Begun, abandon, begin, digest_of, finish, forget},
+};
+use souk_types::Clock as _;
+
+use super::{add, all, notes, number};
+
+fn request(id: &str, command: &str) -> Request {
+    Request {
+        subject: "org_1".to_owned(),
+        rpc: "AddNote",
+        request_id: id.to_owned(),
+        digest: digest_of(&command).unwrap(),
+        actor: "user:1".to_owned(),
+        org_id: None,
+        trace: String::new(),
+    }
+}
+
+async fn add_once(db: &Db, request: &Request) -> Result<Once<String>, Error> {
+    db.write("t.once", |tx| async move {
+        once(&tx, request, || async {
+            add(&tx, &request.digest).await?;
+            Ok("first".to_owned())
+        })
+        .await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_copy_gets_the_first_answer_and_another_command_is_refused() {
+    for db in all().await {
+        let command = request("r", "one");
+        assert_eq!(add_once(&db, &command).await.unwrap(), Once::Fresh("first".to_owned()));
+        assert_eq!(add_once(&db, &command).await.unwrap(), Once::Replayed("first".to_owned()));
+        let other = add_once(&db, &request("r", "two")).await;
+        assert!(matches!(other, Err(Error::RequestIdReused { .. })), "{} {other:?}", db.engine);
+        let subject = Request { subject: "org_2".to_owned(), ..request("r", "three") };
+        let rpc = Request { rpc: "Other", ..request("r", "four") };
+        assert!(!add_once(&db, &subject).await.unwrap().is_replay(), "ids of another subject are its own");
+        assert!(!add_once(&db, &rpc).await.unwrap().is_replay(), "and of another method");
+        assert_eq!(notes(&db).await, 3, "{}", db.engine);
+        assert_eq!(number(&db, "SELECT COUNT(*) FROM outbox").await, 3, "each answered request is told once");
+    }
+}
+
+#[tokio::test]
+async fn an_error_does_not_consume_the_id() {
+    for db in all().await {
+        let command = request("r", "one");
+        let failed: Result<Once<()>, Error> = db
+            .write("t.fails", |tx| {
+                let command = &command;
+                async move {
+                    once(&tx, command, || async {
+                        add(&tx, "half").await?;
+                        Err(Error::TransactionOver)
+                    })
+                    .await
+                }
+            })
+            .await;
+        assert!(failed.is_err());
+        assert_eq!(notes(&db).await, 0, "{}", db.engine);
+        assert!(!add_once(&db, &command).await.unwrap().is_replay(), "{}", db.engine);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn copies_that_arrive_together_have_one_effect() {
+    for db in all().await {
+        let effects = std::sync::Arc::new(AtomicU32::new(0));
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..16 {
+            let (db, effects) = ((*db).clone(), effects.clone());
+            tasks.spawn(async move {
+                let answer = add_once(&db, &request("r", "one")).await.unwrap();
+                effects.fetch_add(u32::from(!answer.is_replay()), Ordering::SeqCst);
+                assert_eq!(answer.into_answer(), "first");
+            });
+        }
+        tasks.join_all().await;
+        assert_eq!(effects.load(Ordering::SeqCst), 1, "{}", db.engine);
+        assert_eq!(notes(&db).await, 1, "{}", db.engine);
+    }
+}
+
+#[tokio::test]
+async fn an_intent_without_outcome_is_in_progress_until_it_is_finished() {
+    for db in all().await {
+        let command = &request("r", "one");
+        let intend = || db.write("t.begin", move |tx| async move { begin::<String>(&tx, command).await });
+        let found: Result<_, Error> = intend().await;
+        assert_eq!(found.unwrap(), Begun::Fresh);
+        let again: Result<_, Error> = intend().await;
+        assert!(matches!(again, Err(Error::RequestInProgress { .. })), "{} {again:?}", db.engine);
+        let end = || db.write("t.finish", move |tx| async move { finish(&tx, command, &"done").await });
+        let done: Result<(), Error> = end().await;
+        done.unwrap();
+        let twice: Result<(), Error> = end().await;
+        assert!(matches!(twice, Err(Error::RequestNotOpen { .. })), "{}", db.engine);
+        let found: Result<_, Error> = intend().await;
+        assert_eq!(found.unwrap(), Begun::Replayed("done".to_owned()), "{}", db.engine);
+    }
+}
+
+#[tokio::test]
+async fn an_abandoned_intent_frees_its_id_and_an_answer_is_never_abandoned() {
+    for db in all().await {
+        let command = &request("r", "one");
+        let intend = || db.write("t.begin", move |tx| async move { begin::<String>(&tx, command).await });
+        let drop_it = || db.write("t.abandon", move |tx| async move { abandon(&tx, command).await });
+        let first: Result<_, Error> = intend().await;
+        first.unwrap();
+        let gone: Result<(), Error> = drop_it().await;
+        gone.unwrap();
+        assert!(!add_once(&db, command).await.unwrap().is_replay(), "{}", db.engine);
+        let answered: Result<(), Error> = drop_it().await;
+        assert!(matches!(answered, Err(Error::RequestNotOpen { .. })), "{}", db.engine);
+    }
+}
+
+#[tokio::test]
+async fn old_answers_are_forgotten_in_bounded_steps_and_open_intents_never() {
+    for db in all().await {
+        for id in ["a", "b", "c"] {
+            add_once(&db, &request(id, id)).await.unwrap();
+        }
+        let open = &request("open", "open");
+        db.write("t.begin", |tx| async move { begin::<String>(&tx, open).await }).await.unwrap();
+        let line = db.clock.advance(Duration::from_secs(1));
+        add_once(&db, &request("new", "new")).await.unwrap();
+        assert_eq!(forget(&db, line, 2).await.unwrap(), 2, "{}", db.engine);
+        assert_eq!(forget(&db, line, 2).await.unwrap(), 1, "{}", db.engine);
+        assert_eq!(forget(&db, db.clock.now(), 2).await.unwrap(), 0, "{}", db.engine);
+        assert!(add_once(&db, &request("new", "new")).await.unwrap().is_replay());
+    }
+}
