@@ -38,6 +38,30 @@ pub struct Request {
     pub trace: String,
 }
 
+impl Request {
+    /// The request that an opened call carries. `subject` is the org whose noun it is about, or the person
+    /// or `platform` where no org exists yet.
+    ///
+    /// # Errors
+    /// When the command has no JSON form.
+    pub fn of(
+        call: &souk_types::Call,
+        subject: impl std::fmt::Display,
+        org_id: Option<OrgId>,
+        command: &impl Serialize,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            subject: subject.to_string(),
+            rpc: call.rpc.rsplit('/').next().unwrap_or(call.rpc),
+            request_id: call.request_id.clone(),
+            digest: digest_of(command)?,
+            actor: call.caller.actor(),
+            org_id,
+            trace: call.trace.id.clone(),
+        })
+    }
+}
+
 /// An answer, and whether it was given before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Once<A> {

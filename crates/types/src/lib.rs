@@ -4,6 +4,7 @@
 //! says stays in that service.
 
 pub mod access;
+pub mod call;
 pub mod clock;
 pub mod credits;
 pub mod event;
@@ -14,9 +15,11 @@ pub mod reason;
 pub mod secret;
 
 pub use access::{Caller, Membership, PartName, PlatformRole, Role, Scope};
+pub use call::{Acting, Call, Trace};
 pub use clock::{Clock, Random, Time};
 pub use credits::Credits;
 pub use event::Event;
 pub use fault::{Class, Fault, Violation};
+pub use id::*;
 pub use reason::Reason;
 pub use secret::Secret;

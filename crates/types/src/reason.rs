@@ -81,6 +81,7 @@ reasons! {
     UnsupportedComponent = "UNSUPPORTED_COMPONENT", Invalid, "the flow uses components that the engine does not have", "replace the components that the findings name";
     CredentialInFlow = "CREDENTIAL_IN_FLOW", Invalid, "the flow carries a literal credential", "take it out; name a model endpoint or a binding instead";
     ArtifactCorrupt = "ARTIFACT_CORRUPT", Bug, "an artifact does not have the content its name says", "restore the object from a backup";
+    ArtifactNotFound = "ARTIFACT_NOT_FOUND", NotFound, "no artifact has this hash", "check the hash, or publish the version again";
     // billing
     WalletNotFound = "WALLET_NOT_FOUND", NotFound, "no such wallet, or not for this caller to see", "check the org";
     WalletFrozen = "WALLET_FROZEN", Precondition, "the wallet is frozen", "ask the operator why";
@@ -93,6 +94,7 @@ reasons! {
     ReservationNotFound = "RESERVATION_NOT_FOUND", NotFound, "no such reservation, or not for this caller to see", "check the id";
     ReservationClosed = "RESERVATION_CLOSED", Precondition, "the reservation was released before", "authorize again";
     AmountOutOfRange = "AMOUNT_OUT_OF_RANGE", Invalid, "the amount is not one a wallet can hold", "use a positive amount within the limits";
+    AccountExists = "ACCOUNT_EXISTS", Exists, "the instance has an account on another wallet or price schedule", "use the account that exists";
     // instances
     InstanceNotFound = "INSTANCE_NOT_FOUND", NotFound, "no such instance, or not for this caller to see", "check the id";
     InstanceNotReady = "INSTANCE_NOT_READY", Precondition, "the instance is still being provisioned", "try again after the stated time";

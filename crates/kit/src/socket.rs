@@ -1,0 +1,67 @@
+//! The operator's unix socket: every method of every part that runs here, with the whole descriptor for
+//! reflection. The part is found by the method's package; `souk.events.v1` is every part's, so there the
+//! header `souk-part` names it.
+
+use std::collections::BTreeMap;
+
+use axum::{Router, body::Body, extract::Request, response::Response, routing::any_service};
+use http::HeaderMap;
+use souk_proto::FILE_DESCRIPTOR_SET;
+use souk_types::{Fault, PartName, Reason, Violation};
+use tonic::service::Routes;
+use tower::{ServiceExt, service_fn};
+
+use crate::access::refuse;
+
+/// The header that names the part whose events are wanted.
+const PART: &str = "souk-part";
+
+pub(crate) fn router(parts: BTreeMap<PartName, Router>) -> Router {
+    let forward = service_fn(move |request: Request<Body>| {
+        let part = part_of(request.uri().path(), request.headers());
+        let router = part.and_then(|part| {
+            let away =
+                || Fault::new(Reason::Unavailable, "kit", "the part does not run here").with("part", part);
+            parts.get(&part).cloned().ok_or_else(away)
+        });
+        async move {
+            match router {
+                Ok(router) => router.oneshot(request).await,
+                Err(fault) => Ok::<Response, std::convert::Infallible>(refuse(fault)),
+            }
+        }
+    });
+    reflection(FILE_DESCRIPTOR_SET).fallback_service(any_service(forward))
+}
+
+/// Reflection over a descriptor set, in both versions that clients speak, and the health service.
+pub fn reflection(descriptors: &'static [u8]) -> Router {
+    let builder = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(descriptors)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let (_, health) = tonic_health::server::health_reporter();
+    let mut routes = Routes::new(health);
+    match (builder().build_v1(), builder().build_v1alpha()) {
+        (Ok(newer), Ok(older)) => routes = routes.add_service(newer).add_service(older),
+        (Err(error), _) | (_, Err(error)) => {
+            tracing::error!(error = error.to_string(), "reflection unavailable");
+        }
+    }
+    routes.prepare().into_axum_router()
+}
+
+fn part_of(path: &str, headers: &HeaderMap) -> Result<PartName, Fault> {
+    let domain = path.strip_prefix("/souk.").and_then(|rest| rest.split('.').next()).unwrap_or_default();
+    let named = headers.get(PART).and_then(|value| value.to_str().ok());
+    let name = match (domain, named) {
+        ("events", Some(named)) => named,
+        ("events", None) => {
+            let text = "the header souk-part must name the part whose events are wanted";
+            return Err(Fault::invalid("kit", vec![Violation::new(PART, text)]));
+        }
+        (domain, _) => domain,
+    };
+    name.parse().map_err(|_| Fault::new(Reason::Unimplemented, "kit", "no such method").with("method", path))
+}

@@ -1,0 +1,202 @@
+//! Faults on the wire: the one file that makes a `tonic::Status`, and the one that reads one back.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use souk_types::{Class, Fault, Reason};
+use tonic::{Code, Response, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+/// The gRPC code of a class.
+#[must_use]
+pub const fn code(class: Class) -> Code {
+    match class {
+        Class::Invalid => Code::InvalidArgument,
+        Class::Unauthenticated => Code::Unauthenticated,
+        Class::NotFound => Code::NotFound,
+        Class::Denied => Code::PermissionDenied,
+        Class::Precondition => Code::FailedPrecondition,
+        Class::Aborted => Code::Aborted,
+        Class::Exists => Code::AlreadyExists,
+        Class::Exhausted => Code::ResourceExhausted,
+        Class::Unavailable => Code::Unavailable,
+        Class::Late => Code::DeadlineExceeded,
+        Class::Cancelled => Code::Cancelled,
+        Class::Unimplemented => Code::Unimplemented,
+        Class::Bug => Code::Internal,
+    }
+}
+
+/// Turns a fault into the status that goes out. The inner cause is logged here and goes no further.
+#[must_use]
+pub fn status(fault: impl Into<Fault>) -> Status {
+    let fault = fault.into();
+    log(&fault);
+    let mut details = ErrorDetails::new();
+    let metadata: BTreeMap<String, String> =
+        fault.metadata.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+    let domain = format!("{}.souk", fault.domain);
+    details.set_error_info(
+        fault.reason.as_str(),
+        domain,
+        metadata.into_iter().collect::<std::collections::HashMap<_, _>>(),
+    );
+    for violation in &fault.violations {
+        details.add_bad_request_violation(violation.field.clone(), violation.description.clone());
+    }
+    if let Some(after) = fault.retry_after {
+        details.set_retry_info(Some(after));
+    }
+    Status::with_error_details(code(fault.class()), fault.message, details)
+}
+
+fn log(fault: &Fault) {
+    let cause = fault.cause.as_deref().map(|cause| chain(cause)).unwrap_or_default();
+    match fault.class() {
+        Class::Bug => {
+            tracing::error!(
+                domain = fault.domain,
+                reason = fault.reason.as_str(),
+                cause,
+                "an invariant broke"
+            );
+        }
+        Class::Unavailable => {
+            tracing::warn!(
+                domain = fault.domain,
+                message = fault.message,
+                cause,
+                "something needed does not answer"
+            );
+        }
+        _ if !cause.is_empty() => {
+            tracing::debug!(domain = fault.domain, reason = fault.reason.as_str(), cause, "call refused");
+        }
+        _ => {}
+    }
+}
+
+/// An error and its sources on one line.
+#[must_use]
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        source = inner.source();
+    }
+    text
+}
+
+/// Encodes the outcome of a use case.
+///
+/// # Errors
+/// The fault, as a status.
+pub fn answer<T, E: Into<Fault>>(outcome: Result<T, E>) -> Result<Response<T>, Status> {
+    outcome.map(Response::new).map_err(status)
+}
+
+/// What another part answered when it refused.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{part}: {message} ({reason})")]
+pub struct Refusal {
+    /// The part that refused.
+    pub part: &'static str,
+    /// The gRPC code.
+    pub code: Code,
+    /// The stable reason; empty when the refusal carries none.
+    pub reason: String,
+    /// One sentence for people.
+    pub message: String,
+    /// Everything variable in the message.
+    pub metadata: BTreeMap<String, String>,
+    /// When trying again makes sense.
+    pub retry_after: Option<Duration>,
+}
+
+impl Refusal {
+    /// Reads a status that `part` answered.
+    #[must_use]
+    pub fn read(part: &'static str, status: &Status) -> Self {
+        let info = status.get_details_error_info();
+        let retry = status.get_details_retry_info().and_then(|info| info.retry_delay);
+        let (reason, metadata) =
+            info.map_or_else(Default::default, |info| (info.reason, info.metadata.into_iter().collect()));
+        Self {
+            part,
+            code: status.code(),
+            reason,
+            message: status.message().to_owned(),
+            metadata,
+            retry_after: retry,
+        }
+    }
+
+    /// Whether the refusal has this reason.
+    #[must_use]
+    pub fn is(&self, reason: Reason) -> bool {
+        self.reason == reason.as_str()
+    }
+
+    /// Whether the same call may succeed later without anybody acting.
+    #[must_use]
+    pub const fn is_transient(&self) -> bool {
+        matches!(
+            self.code,
+            Code::Unavailable
+                | Code::Aborted
+                | Code::DeadlineExceeded
+                | Code::Cancelled
+                | Code::ResourceExhausted
+        )
+    }
+}
+
+impl From<Refusal> for Fault {
+    /// A refusal with a reason of the registry passes through under its own part's name; a refusal
+    /// that says the other part is away is UNAVAILABLE; anything else is a bug here.
+    fn from(refusal: Refusal) -> Self {
+        let known = Reason::ALL.iter().find(|reason| refusal.is(**reason) && **reason != Reason::Internal);
+        let mut fault = match known {
+            Some(reason) => Self::new(*reason, refusal.part, refusal.message.clone()),
+            None if refusal.is_transient() => {
+                Self::new(Reason::Unavailable, refusal.part, format!("{} does not answer", refusal.part))
+                    .retry_in(refusal.retry_after.unwrap_or(Duration::from_secs(1)))
+            }
+            None => Self::bug(refusal.part, refusal.to_string()),
+        };
+        fault.retry_after = fault.retry_after.or(refusal.retry_after);
+        fault.because(refusal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_keeps_its_reason_details_and_retry_over_the_wire() {
+        let fault = Fault::new(Reason::RequestInProgress, "billing", "still at work")
+            .with("request_id", "r-1")
+            .retry_in(Duration::from_secs(2))
+            .because("inner secret text");
+        let status = status(fault);
+        assert_eq!(status.code(), Code::Aborted);
+        assert!(!format!("{status:?}").contains("inner secret text"));
+        let refusal = Refusal::read("billing", &status);
+        assert_eq!(refusal.reason, "REQUEST_IN_PROGRESS");
+        assert_eq!(refusal.metadata.get("request_id").unwrap(), "r-1");
+        let again = Fault::from(refusal);
+        assert_eq!(
+            (again.reason, again.retry_after),
+            (Reason::RequestInProgress, Some(Duration::from_secs(2)))
+        );
+    }
+
+    #[test]
+    fn a_bug_says_nothing_of_its_cause() {
+        let status = status(Fault::bug("runs", "row 7 has no owner"));
+        assert_eq!((status.code(), status.message()), (Code::Internal, "internal error"));
+        assert!(!format!("{status:?}").contains("row 7"));
+    }
+}

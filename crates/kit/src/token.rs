@@ -1,0 +1,285 @@
+//! Mesh tokens: who calls, signed by the part that says so, good for one minute and one audience.
+//!
+//! The text form is `<part>.<claims>.<signature>` in base64url. Only the gateway's key may speak of
+//! people; every other part speaks of itself alone. Verified tokens are kept until they end, because a
+//! signature costs a hundred times what a look-up does.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use std::sync::Arc;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use prost::Message;
+use souk_proto::souk::access::v1::{MeshClaims, MeshMembership, mesh_claims::Subject};
+use souk_types::{Caller, Clock, Fault, Membership, OrgId, PartName, PlatformRole, Reason, Role, Time};
+
+use crate::keyring::Keyring;
+
+/// How long a token is good for.
+pub const LIFETIME: Duration = Duration::from_secs(60);
+/// A token is made anew when less than this is left of it.
+const MARGIN: Duration = Duration::from_secs(15);
+/// Verified and made tokens kept at the most, each.
+const KEPT: usize = 10_000;
+/// Memberships a token carries at the most.
+pub const MEMBERSHIPS: usize = 100;
+/// The audience of tokens that an operator makes for the mesh socket, where any part may accept them.
+pub const ANY_PART: &str = "*";
+
+/// What a made token is kept under: its audience and the org it acts for.
+type Made = (PartName, Option<OrgId>);
+
+/// Makes and verifies mesh tokens for one part.
+pub struct Tokens {
+    part: PartName,
+    keyring: Arc<Keyring>,
+    clock: Arc<dyn Clock>,
+    verified: Mutex<HashMap<String, (Time, Arc<Caller>)>>,
+    made: Mutex<HashMap<Made, (Time, String)>>,
+}
+
+impl Tokens {
+    /// The tokens of `part`.
+    #[must_use]
+    pub fn new(part: PartName, keyring: Arc<Keyring>, clock: Arc<dyn Clock>) -> Self {
+        Self { part, keyring, clock, verified: Mutex::default(), made: Mutex::default() }
+    }
+
+    /// A token by which this part calls `audience`, acting for `org` or for the platform.
+    ///
+    /// # Errors
+    /// An internal fault when the part has no key.
+    pub fn for_part(&self, audience: PartName, org: Option<OrgId>) -> Result<String, Fault> {
+        let now = self.clock.now();
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((end, token)) = made.get(&(audience, org))
+            && *end > now + MARGIN
+        {
+            return Ok(token.clone());
+        }
+        let end = now + LIFETIME;
+        let caller = Caller::Part { part: self.part, org };
+        let token = self.sign(&caller, audience.as_str(), end)?;
+        if made.len() >= KEPT {
+            made.retain(|_, (end, _)| *end > now + MARGIN);
+        }
+        if made.len() < KEPT {
+            made.insert((audience, org), (end, token.clone()));
+        }
+        Ok(token)
+    }
+
+    /// A token that says who calls, for one audience or for `ANY_PART`. Speaking of people takes the
+    /// gateway's key.
+    ///
+    /// # Errors
+    /// An internal fault when the part has no key.
+    pub fn sign(&self, caller: &Caller, audience: &str, end: Time) -> Result<String, Fault> {
+        let claims = encode(caller, audience, end).encode_to_vec();
+        let signer =
+            self.keyring.signer(self.part).ok_or_else(|| Fault::bug("kit", "the part has no key"))?;
+        let head = format!("{}.{}", self.part, URL_SAFE_NO_PAD.encode(claims));
+        let signature = URL_SAFE_NO_PAD.encode(signer.sign(head.as_bytes()));
+        Ok(format!("{head}.{signature}"))
+    }
+
+    /// Who a token says calls this part. `any_part` also accepts tokens made for the mesh socket.
+    ///
+    /// # Errors
+    /// `TOKEN_INVALID`, `TOKEN_EXPIRED`.
+    pub fn verify(&self, token: &str, any_part: bool) -> Result<Arc<Caller>, Fault> {
+        let now = self.clock.now();
+        let kept = {
+            let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+            verified.get(token).cloned()
+        };
+        if let Some((end, caller)) = kept {
+            return if end > now { Ok(caller) } else { Err(expired()) };
+        }
+        let (end, audience, caller) = self.check(token)?;
+        if end <= now {
+            return Err(expired());
+        }
+        // Only what may be a minute old is kept and believed: a token that claims to last longer was not
+        // made by this house.
+        if end > now + LIFETIME + MARGIN {
+            return Err(invalid());
+        }
+        if audience == ANY_PART {
+            // Not kept: the cache must not let the mesh socket's tokens through another listener.
+            return if any_part { Ok(Arc::new(caller)) } else { Err(invalid()) };
+        }
+        if audience != self.part.as_str() {
+            return Err(invalid());
+        }
+        let caller = Arc::new(caller);
+        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        if verified.len() >= KEPT {
+            verified.retain(|_, (end, _)| *end > now);
+        }
+        if verified.len() < KEPT {
+            verified.insert(token.to_owned(), (end, Arc::clone(&caller)));
+        }
+        Ok(caller)
+    }
+
+    fn check(&self, token: &str) -> Result<(Time, String, Caller), Fault> {
+        let (head, signature) = token.rsplit_once('.').ok_or_else(invalid)?;
+        let (part, claims) = head.split_once('.').ok_or_else(invalid)?;
+        let part: PartName = part.parse().map_err(|_| invalid())?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| invalid())?;
+        if !self.keyring.verify(part, head.as_bytes(), &signature) {
+            return Err(invalid());
+        }
+        let claims = URL_SAFE_NO_PAD.decode(claims).map_err(|_| invalid())?;
+        decode(part, MeshClaims::decode(claims.as_slice()).map_err(|_| invalid())?).ok_or_else(invalid)
+    }
+}
+
+fn invalid() -> Fault {
+    Fault::new(Reason::TokenInvalid, "kit", "the mesh token is not one this part accepts")
+}
+
+fn expired() -> Fault {
+    Fault::new(Reason::TokenExpired, "kit", "the mesh token has expired")
+}
+
+fn encode(caller: &Caller, audience: &str, end: Time) -> MeshClaims {
+    let micros = end.micros().rem_euclid(1_000_000);
+    let expire_time =
+        prost_types::Timestamp { seconds: end.seconds(), nanos: i32::try_from(micros * 1000).unwrap_or(0) };
+    let mut claims =
+        MeshClaims { audience: audience.to_owned(), expire_time: Some(expire_time), ..MeshClaims::default() };
+    match caller {
+        Caller::Anonymous => claims.subject = Some(Subject::Anonymous(true)),
+        Caller::Part { part, org } => {
+            claims.subject = Some(Subject::Part(part.to_string()));
+            claims.org_id = org.map(|org| org.to_string()).unwrap_or_default();
+        }
+        Caller::User { user_id, memberships, platform } => {
+            claims.subject = Some(Subject::UserId(user_id.to_string()));
+            claims.operator = platform.is_some();
+            claims.memberships = memberships
+                .iter()
+                .take(MEMBERSHIPS)
+                .map(|membership| MeshMembership {
+                    org_id: membership.org_id.to_string(),
+                    role: membership.role.as_str().to_owned(),
+                    project_ids: membership.projects.iter().map(ToString::to_string).collect(),
+                })
+                .collect();
+        }
+    }
+    claims
+}
+
+/// Reads claims that `signer` made; `None` when it may not say so.
+fn decode(signer: PartName, claims: MeshClaims) -> Option<(Time, String, Caller)> {
+    let end = claims.expire_time?;
+    let end =
+        Time::from_micros(end.seconds.checked_mul(1_000_000)?.checked_add(i64::from(end.nanos) / 1000)?);
+    let gateway = signer == PartName::Gateway;
+    let caller = match claims.subject? {
+        Subject::Part(part) if part == signer.as_str() => {
+            let org = if claims.org_id.is_empty() { None } else { Some(claims.org_id.parse().ok()?) };
+            Caller::Part { part: signer, org }
+        }
+        Subject::Anonymous(true) if gateway => Caller::Anonymous,
+        Subject::UserId(user) if gateway => {
+            let memberships = claims.memberships.into_iter().map(membership).collect::<Option<Vec<_>>>()?;
+            let platform = claims.operator.then_some(PlatformRole::Operator);
+            Caller::User { user_id: user.parse().ok()?, memberships, platform }
+        }
+        Subject::Part(_) | Subject::Anonymous(_) | Subject::UserId(_) => return None,
+    };
+    Some((end, claims.audience, caller))
+}
+
+fn membership(claims: MeshMembership) -> Option<Membership> {
+    let projects = claims.project_ids.iter().map(|id| id.parse().ok()).collect::<Option<_>>()?;
+    let role: Role = claims.role.parse().ok()?;
+    Some(Membership { org_id: claims.org_id.parse().ok()?, role, projects })
+}
+
+#[cfg(test)]
+mod tests {
+    use souk_types::{ProjectId, UserId};
+
+    use super::*;
+    use crate::clock::MachineRandom;
+
+    #[derive(Debug)]
+    struct At(std::sync::atomic::AtomicI64);
+    impl Clock for At {
+        fn now(&self) -> Time {
+            Time::from_micros(self.0.load(std::sync::atomic::Ordering::Relaxed))
+        }
+    }
+
+    fn house() -> (Arc<Keyring>, Arc<At>) {
+        let clock = Arc::new(At(std::sync::atomic::AtomicI64::new(1_000_000_000)));
+        (Arc::new(Keyring::generate(&MachineRandom::default())), clock)
+    }
+
+    fn person() -> Caller {
+        let memberships = vec![Membership {
+            org_id: OrgId::from_bits(1),
+            role: Role::Member,
+            projects: vec![ProjectId::from_bits(2)],
+        }];
+        Caller::User { user_id: UserId::from_bits(3), memberships, platform: None }
+    }
+
+    #[test]
+    fn a_part_is_believed_by_its_audience_alone_until_the_end() {
+        let (keyring, clock) = house();
+        let runs = Tokens::new(PartName::Runs, keyring.clone(), clock.clone());
+        let billing = Tokens::new(PartName::Billing, keyring.clone(), clock.clone());
+        let catalog = Tokens::new(PartName::Catalog, keyring, clock.clone());
+        let org = Some(OrgId::from_bits(9));
+        let token = runs.for_part(PartName::Billing, org).unwrap();
+        assert_eq!(*billing.verify(&token, false).unwrap(), Caller::Part { part: PartName::Runs, org });
+        assert_eq!(catalog.verify(&token, true).unwrap_err().reason, Reason::TokenInvalid);
+        assert_eq!(runs.for_part(PartName::Billing, org).unwrap(), token, "kept");
+        clock.0.fetch_add(60_000_000, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(billing.verify(&token, false).unwrap_err().reason, Reason::TokenExpired);
+        assert_ne!(runs.for_part(PartName::Billing, org).unwrap(), token, "made anew");
+    }
+
+    #[test]
+    fn only_the_gateway_speaks_of_people() {
+        let (keyring, clock) = house();
+        let end = clock.now() + LIFETIME;
+        let billing = Tokens::new(PartName::Billing, keyring.clone(), clock.clone());
+        for (part, believed) in [(PartName::Gateway, true), (PartName::Runs, false)] {
+            let tokens = Tokens::new(part, keyring.clone(), clock.clone());
+            for caller in [person(), Caller::Anonymous] {
+                let token = tokens.sign(&caller, "billing", end).unwrap();
+                assert_eq!(billing.verify(&token, false).is_ok(), believed, "{part} {caller:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn bent_tokens_and_long_lives_are_refused() {
+        let (keyring, clock) = house();
+        let gateway = Tokens::new(PartName::Gateway, keyring.clone(), clock.clone());
+        let billing = Tokens::new(PartName::Billing, keyring, clock.clone());
+        let token = gateway.sign(&person(), "billing", clock.now() + LIFETIME).unwrap();
+        for index in 0..token.len() {
+            let mut bent = token.clone().into_bytes();
+            bent[index] = if bent[index] == b'A' { b'B' } else { b'A' };
+            let bent = String::from_utf8(bent).unwrap();
+            assert!(billing.verify(&bent, false).is_err() || bent == token, "{index}");
+        }
+        let long = gateway.sign(&person(), "billing", clock.now() + Duration::from_secs(3600)).unwrap();
+        assert_eq!(billing.verify(&long, false).unwrap_err().reason, Reason::TokenInvalid);
+        let any = gateway.sign(&person(), ANY_PART, clock.now() + LIFETIME).unwrap();
+        assert!(billing.verify(&any, true).is_ok());
+        assert!(billing.verify(&any, false).is_err(), "the socket's token stays at the socket");
+    }
+}

@@ -1,0 +1,106 @@
+//! Loops: one turn is a plain function that a test calls; the loop around it is here, once.
+
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use souk_types::Fault;
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+
+use crate::{house::House, status::chain};
+
+/// The longest pause after turns that failed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// A loop of a part, started with it and stopped with the process.
+pub struct Work {
+    pub(crate) name: &'static str,
+    pub(crate) run: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+/// What wakes a loop before its pause is over.
+pub struct Wake {
+    bell: broadcast::Receiver<Arc<str>>,
+    topic: &'static str,
+}
+
+impl Wake {
+    /// Wakes when `topic` rings on the bell of a database.
+    #[must_use]
+    pub const fn on(bell: broadcast::Receiver<Arc<str>>, topic: &'static str) -> Self {
+        Self { bell, topic }
+    }
+
+    async fn rung(&mut self) {
+        loop {
+            match self.bell.recv().await {
+                Ok(topic) if *topic == *self.topic => return,
+                Ok(_) => {}
+                Err(broadcast::error::RecvError::Lagged(_)) => return,
+                Err(broadcast::error::RecvError::Closed) => return std::future::pending().await,
+            }
+        }
+    }
+}
+
+impl Work {
+    /// A loop of any shape. It must end when the house stops.
+    pub fn new(name: &'static str, run: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self { name, run: Box::pin(run) }
+    }
+
+    /// Repeats a turn: at once while it says that there is more, else after `pause` or when woken. A turn
+    /// that fails is tried again after a growing pause.
+    pub fn every<F, Fut, E>(
+        house: &House,
+        name: &'static str,
+        pause: Duration,
+        mut wake: Option<Wake>,
+        mut turn: F,
+    ) -> Self
+    where
+        F: FnMut() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<bool, E>> + Send,
+        E: Into<Fault> + Send,
+    {
+        let (stop, part) = (house.stop(), house.part());
+        Self::new(name, async move {
+            let mut failures = 0_u32;
+            while !stop.is_cancelled() {
+                match turn().await {
+                    Ok(more) => {
+                        failures = 0;
+                        if more {
+                            // A long backlog must not keep the thread from everybody else.
+                            tokio::task::yield_now().await;
+                        } else {
+                            rest(&stop, pause, wake.as_mut()).await;
+                        }
+                    }
+                    Err(error) => {
+                        let fault: Fault = error.into();
+                        let cause = chain(&fault);
+                        tracing::warn!(part = part.as_str(), work = name, failures, cause, "turn failed");
+                        failures = failures.saturating_add(1);
+                        let pause =
+                            Duration::from_millis(50).saturating_mul(2_u32.saturating_pow(failures.min(10)));
+                        rest(&stop, pause.min(LONGEST_PAUSE), None).await;
+                    }
+                }
+            }
+        })
+    }
+}
+
+async fn rest(stop: &CancellationToken, pause: Duration, wake: Option<&mut Wake>) {
+    let woken = async {
+        match wake {
+            Some(wake) => wake.rung().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = tokio::time::sleep(pause) => {}
+        () = woken => {}
+    }
+}
