@@ -16,3 +16,12 @@ fn generating_twice_gives_identical_bytes() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     assert!(xtask::generate(&root).unwrap() == xtask::generate(&root).unwrap());
 }
+
+#[test]
+fn every_rule_is_found_by_its_path() {
+    assert!(souk_proto::RULES.is_sorted_by_key(|rule| rule.path));
+    for rule in souk_proto::RULES {
+        assert_eq!(souk_proto::rule(rule.path), Some(rule));
+    }
+    assert_eq!(souk_proto::rule("/souk.billing.v1.BillingService/Mint"), None);
+}

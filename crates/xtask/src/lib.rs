@@ -139,3 +139,33 @@ fn left_over(root: &Path, files: &Files) -> Result<BTreeSet<PathBuf>, Error> {
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writing_mends_drift_and_leaves_written_pages_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let files = Files::from([("gen/rust/src/pb/a.rs".into(), b"new".to_vec())]);
+        for (path, text) in [
+            ("gen/rust/src/pb/a.rs", "old"),
+            ("gen/rust/src/pb/gone.rs", "x"),
+            ("docs/errors/INTERNAL.md", "mine"),
+        ] {
+            fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
+            fs::write(root.join(path), text).unwrap();
+        }
+        let found = drift(root, &files).unwrap().join("\n");
+        assert!(
+            found.contains("pb/a.rs is out of date") && found.contains("pb/gone.rs is left over"),
+            "{found}"
+        );
+        assert!(found.contains("docs/errors/UNAVAILABLE.md is missing"), "{found}");
+
+        write(root, &files).unwrap();
+        assert_eq!(drift(root, &files).unwrap(), Vec::<String>::new());
+        assert_eq!(fs::read_to_string(root.join("docs/errors/INTERNAL.md")).unwrap(), "mine");
+    }
+}

@@ -134,7 +134,10 @@ fn the_edge_set_has_no_mesh_method_and_keeps_options() {
         "service Mixed {{ rpc A(ARequest) returns (Answer) {{ {open} }}
                           rpc B(BRequest) returns (Answer) {{ {inner} }} }}
          service Hidden {{ rpc C(CRequest) returns (Answer) {{ {inner} }} }}
-         message ARequest {{}} message BRequest {{}} message CRequest {{}}"
+         message ARequest {{ repeated Seen seen = 1; map<string, Outer.Inner> inner = 2; }}
+         message Seen {{ Kind kind = 1; }} enum Kind {{ KIND_UNSPECIFIED = 0; }}
+         message Outer {{ message Inner {{}} }}
+         message BRequest {{ Secret secret = 1; }} message Secret {{}} message CRequest {{}}"
     ));
     let rules = read(&compiled.pool).unwrap();
     let pruned = edge::prune(&compiled, &rules).unwrap();
@@ -145,6 +148,13 @@ fn the_edge_set_has_no_mesh_method_and_keeps_options() {
         .collect();
     assert_eq!(seen, ["souk.billing.v1.Mixed.A"]);
     assert!(pool.get_service_by_name("souk.billing.v1.Hidden").is_none());
+    let messages: Vec<_> = pool
+        .all_messages()
+        .filter(|message| message.package_name() == "souk.billing.v1" && message.parent_message().is_none())
+        .map(|message| message.name().to_owned())
+        .collect();
+    assert_eq!(messages, ["Answer", "ARequest", "Seen", "Outer"]);
+    assert!(pool.get_message_by_name("souk.access.v1.MeshClaims").is_none());
     let kept = read(&pool).unwrap();
     assert!(kept.iter().all(|rule| rule.anonymous), "the option did not survive: {kept:?}");
 }
