@@ -1,0 +1,134 @@
+//! What can go wrong in billing, and how a caller is told.
+//!
+//! A refusal to spend (not enough credits, frozen, closed) is an answer of `Authorize`, never an error.
+
+use souk_types::{
+    Fault, Reason, Violation,
+    id::{InstanceId, OrgId, ReservationId, WalletId},
+};
+
+use crate::model::ReservationState;
+
+/// Why a command had no effect.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Fields of the command are wrong; all of them are named.
+    #[error("{} fields are wrong", .0.len())]
+    Invalid(Vec<Violation>),
+    /// An amount, or a sum that it would lead to, is not one that a wallet can hold.
+    #[error("{field} is out of range")]
+    AmountOutOfRange {
+        /// The field, or the sum, that does not fit.
+        field: &'static str,
+    },
+    /// Usage or estimate names a dimension that has no price.
+    #[error("the price schedule has no dimension {dimension:?}")]
+    DimensionUnknown {
+        /// The dimension.
+        dimension: String,
+        /// The schedule that was asked.
+        schedule_hash: String,
+    },
+    /// No such wallet within the caller's scope.
+    #[error("no such wallet")]
+    WalletNotFound(WalletId),
+    /// No account for this instance within the caller's scope.
+    #[error("the instance has no account")]
+    AccountNotFound(InstanceId),
+    /// No such reservation within the caller's scope.
+    #[error("no such reservation")]
+    ReservationNotFound(ReservationId),
+    /// No price schedule has this content hash.
+    #[error("no price schedule has this hash")]
+    ScheduleNotFound(String),
+    /// The org may be seen, the permission is missing.
+    #[error("the permission is missing in this org")]
+    Denied(OrgId),
+    /// The account is closed, which is final.
+    #[error("the account is closed")]
+    AccountClosed(InstanceId),
+    /// The instance has an account on another wallet or schedule.
+    #[error("the instance has an account with other terms")]
+    AccountExists(InstanceId),
+    /// The reservation came to another end before.
+    #[error("the reservation is {}", .state.as_str())]
+    ReservationClosed {
+        /// The reservation.
+        reservation_id: ReservationId,
+        /// Its end.
+        state: ReservationState,
+    },
+    /// A new noun was to get an id that is in use; ids come from us, so this is a fault of ours.
+    #[error("id {0} is in use")]
+    IdTaken(String),
+    /// An invariant does not hold; nothing was changed.
+    #[error("broken invariant: {0}")]
+    Broken(&'static str),
+}
+
+impl Error {
+    /// One wrong field.
+    pub(crate) fn field(field: impl Into<String>, description: impl Into<String>) -> Self {
+        Self::Invalid(vec![Violation::new(field, description)])
+    }
+}
+
+/// The service that faults name.
+const DOMAIN: &str = "billing";
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        let fault = |reason| Self::new(reason, DOMAIN, message);
+        match error {
+            Error::Invalid(violations) => Self::invalid(DOMAIN, violations),
+            Error::AmountOutOfRange { field } => fault(Reason::AmountOutOfRange).with("field", field),
+            Error::DimensionUnknown { dimension, schedule_hash } => fault(Reason::DimensionUnknown)
+                .with("dimension", dimension)
+                .with("price_schedule_hash", schedule_hash),
+            Error::WalletNotFound(id) => fault(Reason::WalletNotFound).with("wallet_id", id),
+            Error::AccountNotFound(id) => fault(Reason::AccountNotFound).with("instance_id", id),
+            Error::ReservationNotFound(id) => fault(Reason::ReservationNotFound).with("reservation_id", id),
+            Error::ScheduleNotFound(hash) => {
+                fault(Reason::ScheduleNotFound).with("price_schedule_hash", hash)
+            }
+            Error::Denied(id) => fault(Reason::PermissionDenied).with("org_id", id),
+            Error::AccountClosed(id) => fault(Reason::AccountClosed).with("instance_id", id),
+            Error::AccountExists(id) => fault(Reason::AccountExists).with("instance_id", id),
+            Error::ReservationClosed { reservation_id, state } => fault(Reason::ReservationClosed)
+                .with("reservation_id", reservation_id)
+                .with("state", state.as_str()),
+            broken @ (Error::IdTaken(_) | Error::Broken(_)) => Self::bug(DOMAIN, broken),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use souk_types::Class;
+
+    use super::*;
+
+    #[test]
+    fn a_fault_names_its_variables() {
+        let id = ReservationId::from_bits(7);
+        let fault =
+            Fault::from(Error::ReservationClosed { reservation_id: id, state: ReservationState::Released });
+        assert_eq!((fault.reason, fault.class()), (Reason::ReservationClosed, Class::Precondition));
+        assert_eq!(fault.metadata.get("reservation_id"), Some(&id.to_string()));
+        assert_eq!(fault.message, "the reservation is RELEASED");
+    }
+
+    #[test]
+    fn a_broken_invariant_stays_inside() {
+        let fault = Fault::from(Error::Broken("wallet below zero"));
+        assert_eq!((fault.class(), fault.message.as_str()), (Class::Bug, "internal error"));
+        assert!(fault.cause.is_some());
+    }
+
+    #[test]
+    fn every_bad_field_is_named() {
+        let both = vec![Violation::new("a", "bad"), Violation::new("b", "bad")];
+        assert_eq!(Fault::from(Error::Invalid(both.clone())).violations, both);
+    }
+}

@@ -1,0 +1,175 @@
+//! What the core is asked and what it answers.
+//!
+//! New nouns get their ids from the caller, so that a decision is a function of its inputs alone.
+
+use std::time::Duration;
+
+use souk_types::{
+    Credits, Reason, Scope, Time,
+    id::{InstanceId, LedgerEntryId, LotId, OrgId, ReceiptId, ReservationId, WalletId},
+};
+
+use super::{Account, AccountState, Receipt, Reservation, Wallet, lots::Source, pricing::Usage};
+
+/// Longest time that a reservation may hold credits before it is extended.
+pub const MAX_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+/// Most bytes of a lot's `source_ref`.
+pub const MAX_SOURCE_REF: usize = 255;
+
+/// A command and how far its caller reaches: calls of several tenants share a batch, so what was loaded for
+/// one may not be seen by the other.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Which orgs' rows the caller may see and change.
+    pub scope: Scope,
+    /// What is asked.
+    pub command: Command,
+}
+
+/// What the core is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Opens the org's wallet; answers the one it has.
+    OpenWallet {
+        /// The org.
+        org_id: OrgId,
+        /// Id of the new wallet.
+        wallet_id: WalletId,
+    },
+    /// Gives an instance a spending right; answers the one it has when the terms are the same.
+    OpenAccount {
+        /// The instance.
+        instance_id: InstanceId,
+        /// Where it spends from.
+        wallet_id: WalletId,
+        /// What its usage is priced by.
+        schedule_hash: String,
+    },
+    /// Freezes, thaws or closes an instance's spending right.
+    SetAccountState {
+        /// The instance.
+        instance_id: InstanceId,
+        /// The wanted state.
+        state: AccountState,
+    },
+    /// Puts a new lot into a wallet.
+    TopUp(TopUp),
+    /// Reserves what the work is expected to cost.
+    Authorize(Authorize),
+    /// Charges what the work did cost.
+    Settle(Settle),
+    /// Gives a reservation back unused.
+    Release {
+        /// The reservation.
+        reservation_id: ReservationId,
+    },
+    /// Gives a reservation back if its time is over; else does nothing.
+    Expire {
+        /// The reservation.
+        reservation_id: ReservationId,
+    },
+}
+
+/// See [`Command::TopUp`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopUp {
+    /// The wallet.
+    pub wallet_id: WalletId,
+    /// Id of the new lot.
+    pub lot_id: LotId,
+    /// Id of the new ledger entry.
+    pub ledger_entry_id: LedgerEntryId,
+    /// How much; above zero.
+    pub amount: Credits,
+    /// Where it comes from.
+    pub source: Source,
+    /// What exactly it comes from.
+    pub source_ref: String,
+    /// Lower burns first.
+    pub priority: i32,
+    /// When the lot expires; in the future, or never.
+    pub expire_time: Option<Time>,
+}
+
+/// See [`Command::Authorize`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authorize {
+    /// Who spends.
+    pub instance_id: InstanceId,
+    /// Id of the new reservation.
+    pub reservation_id: ReservationId,
+    /// What is expected to be used; empty: the schedule's default estimate.
+    pub estimate: Vec<Usage>,
+    /// How long the reservation holds; above zero, at most [`MAX_TTL`].
+    pub ttl: Duration,
+}
+
+/// See [`Command::Settle`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settle {
+    /// The reservation.
+    pub reservation_id: ReservationId,
+    /// Id of the new receipt.
+    pub receipt_id: ReceiptId,
+    /// Id of the new ledger entry.
+    pub ledger_entry_id: LedgerEntryId,
+    /// What was used.
+    pub usage: Vec<Usage>,
+}
+
+/// What the core answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// To OpenWallet.
+    Wallet(Wallet),
+    /// To OpenAccount and SetAccountState.
+    Account(Account),
+    /// To TopUp.
+    ToppedUp {
+        /// The wallet as it is now.
+        wallet: Wallet,
+        /// The new lot.
+        lot_id: LotId,
+        /// What booked it.
+        ledger_entry_id: LedgerEntryId,
+    },
+    /// To Authorize: allowed; the reservation holds its budget until its `expire_time`.
+    Allowed(Box<Reservation>),
+    /// To Authorize: not allowed, and why.
+    Refused(Refusal),
+    /// To Settle: the first receipt, however often it is asked for.
+    Settled(Box<Receipt>),
+    /// To Release and Expire: the reservation as it is now.
+    Reservation(Box<Reservation>),
+}
+
+/// Why an Authorize is not allowed. An answer, not an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The instance is terminated.
+    AccountClosed,
+    /// The instance is paused.
+    AccountFrozen,
+    /// The wallet is frozen.
+    WalletFrozen,
+    /// The wallet does not have what the estimate costs, or has nothing at all.
+    InsufficientCredits {
+        /// What the estimate costs.
+        required: Credits,
+        /// What could be reserved.
+        available: Credits,
+    },
+}
+
+impl Refusal {
+    /// The stable reason that callers switch on.
+    #[must_use]
+    pub const fn reason(self) -> Reason {
+        match self {
+            Self::AccountClosed => Reason::AccountClosed,
+            Self::AccountFrozen => Reason::AccountFrozen,
+            Self::WalletFrozen => Reason::WalletFrozen,
+            Self::InsufficientCredits { .. } => Reason::InsufficientCredits,
+        }
+    }
+}

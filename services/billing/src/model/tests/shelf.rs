@@ -1,0 +1,195 @@
+//! A store in memory: loads what `State` says a command needs, writes `Rows`, and checks the invariants.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use souk_types::{
+    Time,
+    id::{InstanceId, LotId, ReservationId, WalletId},
+};
+
+use crate::{
+    error::Error,
+    model::{
+        Account, Receipt, Reservation, ReservationState, Wallet,
+        command::{Answer, Command, Request},
+        decide::decide,
+        facts::Fact,
+        ledger::{Book, Entry},
+        lots::Lot,
+        pricing::Schedule,
+        state::State,
+    },
+};
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Shelf {
+    pub(super) wallets: BTreeMap<WalletId, Wallet>,
+    pub(super) lots: BTreeMap<LotId, Lot>,
+    pub(super) accounts: BTreeMap<InstanceId, Account>,
+    pub(super) reservations: BTreeMap<ReservationId, Reservation>,
+    pub(super) receipts: BTreeMap<ReservationId, Receipt>,
+    pub(super) entries: Vec<Entry>,
+    pub(super) facts: Vec<Fact>,
+    pub(super) schedules: Vec<Arc<Schedule>>,
+}
+
+impl Shelf {
+    pub(super) fn with(schedules: Vec<Arc<Schedule>>) -> Self {
+        Self { schedules, ..Self::default() }
+    }
+
+    /// One batch: load, decide, write, check.
+    pub(super) fn run(&mut self, batch: &[Request], now: Time) -> Vec<Result<Answer, Error>> {
+        let mut state = self.load(batch);
+        let decision = decide(batch, &mut state, now);
+        assert_eq!(decision.answers.len(), batch.len());
+        let rows = decision.rows;
+        self.wallets.extend(rows.wallets);
+        self.lots.extend(rows.lots);
+        self.accounts.extend(rows.accounts);
+        self.reservations.extend(rows.reservations);
+        for receipt in rows.receipts {
+            let first = self.receipts.insert(receipt.reservation_id, receipt);
+            assert_eq!(first, None, "a second receipt");
+        }
+        self.entries.extend(rows.entries);
+        self.facts.extend(rows.facts.into_iter().map(|(cause, fact)| {
+            assert!(decision.answers.get(cause).unwrap().is_ok(), "a refused command has a fact");
+            fact
+        }));
+        self.check();
+        decision.answers
+    }
+
+    fn load(&self, batch: &[Request]) -> State {
+        let mut state = State::default();
+        for request in batch {
+            match &request.command {
+                Command::OpenWallet { org_id, wallet_id } => {
+                    let own = self.wallets.values().find(|wallet| wallet.org_id == *org_id);
+                    own.into_iter().for_each(|wallet| self.load_wallet(wallet.wallet_id, &mut state));
+                    self.load_wallet(*wallet_id, &mut state);
+                }
+                Command::OpenAccount { instance_id, wallet_id, schedule_hash } => {
+                    self.load_account(*instance_id, &mut state);
+                    self.load_wallet(*wallet_id, &mut state);
+                    self.load_schedule(schedule_hash, &mut state);
+                }
+                Command::SetAccountState { instance_id, .. } => self.load_account(*instance_id, &mut state),
+                Command::TopUp(ask) => {
+                    self.load_wallet(ask.wallet_id, &mut state);
+                    if let Some(lot) = self.lots.get(&ask.lot_id) {
+                        // Stands in for the primary key; the lot may be used up.
+                        let wallet = self.wallets.get(&lot.wallet_id).unwrap().clone();
+                        state.put_wallet(wallet, self.unused(lot.wallet_id).chain([lot.clone()]));
+                    }
+                }
+                Command::Authorize(ask) => {
+                    if let Some(account) = self.accounts.get(&ask.instance_id) {
+                        self.load_account(ask.instance_id, &mut state);
+                        self.load_wallet(account.wallet_id, &mut state);
+                        self.load_schedule(&account.schedule_hash, &mut state);
+                    }
+                    self.load_reservation(ask.reservation_id, &mut state);
+                }
+                Command::Settle(ask) => self.load_reservation(ask.reservation_id, &mut state),
+                Command::Release { reservation_id } | Command::Expire { reservation_id } => {
+                    self.load_reservation(*reservation_id, &mut state);
+                }
+            }
+        }
+        state
+    }
+
+    fn load_wallet(&self, id: WalletId, state: &mut State) {
+        let Some(wallet) = self.wallets.get(&id) else { return };
+        state.put_wallet(wallet.clone(), self.unused(id));
+    }
+
+    fn unused(&self, id: WalletId) -> impl Iterator<Item = Lot> {
+        let left = |lot: &&Lot| lot.available.micros() > 0 || lot.reserved.micros() > 0;
+        self.lots.values().filter(move |lot| lot.wallet_id == id).filter(left).cloned()
+    }
+
+    fn load_account(&self, id: InstanceId, state: &mut State) {
+        self.accounts.get(&id).into_iter().for_each(|account| state.put_account(account.clone()));
+    }
+
+    fn load_schedule(&self, hash: &str, state: &mut State) {
+        let found = self.schedules.iter().find(|schedule| schedule.content_hash() == hash);
+        found.into_iter().for_each(|schedule| state.put_schedule(Arc::clone(schedule)));
+    }
+
+    fn load_reservation(&self, id: ReservationId, state: &mut State) {
+        let Some(found) = self.reservations.get(&id) else { return };
+        state.put_reservation(found.clone());
+        if found.state == ReservationState::Settled {
+            state.put_receipt(self.receipts.get(&id).unwrap().clone());
+        } else {
+            self.load_wallet(found.wallet_id, state);
+            self.load_schedule(&found.schedule_hash, state);
+        }
+    }
+
+    /// The invariants of the module doc of `model`.
+    fn check(&self) {
+        for entry in &self.entries {
+            assert_eq!(sum(entry.lines.iter().map(|line| line.amount.micros())), 0, "Σ of {entry:?}");
+            assert_eq!(entry.lines.first().unwrap().book, Book::Wallet(entry.wallet_id));
+        }
+        for (id, wallet) in &self.wallets {
+            let lots = || self.lots.values().filter(|lot| lot.wallet_id == *id);
+            let (available, reserved) = (wallet.available.micros(), wallet.reserved.micros());
+            assert!(available >= 0 && reserved >= 0, "{wallet:?}");
+            assert_eq!(i128::from(available), sum(lots().map(|lot| lot.available.micros())));
+            assert_eq!(i128::from(reserved), sum(lots().map(|lot| lot.reserved.micros())));
+            let lines = self.entries.iter().flat_map(|entry| &entry.lines);
+            let own = lines.filter(|line| line.book == Book::Wallet(*id)).map(|line| line.amount.micros());
+            assert_eq!(i128::from(available) + i128::from(reserved), sum(own), "book of {wallet:?}");
+        }
+        let mut held = BTreeMap::<LotId, i128>::new();
+        for reservation in self.reservations.values() {
+            let parts = || reservation.allocations.iter();
+            assert!(parts().all(|part| part.amount.micros() > 0));
+            let budget = sum(parts().map(|part| part.amount.micros()));
+            assert_eq!(i128::from(reservation.budget.micros()), budget);
+            assert_eq!(reservation.close_time.is_none(), reservation.state == ReservationState::Open);
+            let settled = reservation.state == ReservationState::Settled;
+            assert_eq!(settled, self.receipts.contains_key(&reservation.reservation_id));
+            for part in parts().filter(|_| reservation.state == ReservationState::Open) {
+                *held.entry(part.lot_id).or_default() += i128::from(part.amount.micros());
+            }
+        }
+        for (id, lot) in &self.lots {
+            let (available, reserved) = (lot.available.micros(), lot.reserved.micros());
+            assert!(available >= 0 && reserved >= 0, "{lot:?}");
+            assert!(i128::from(available) + i128::from(reserved) <= i128::from(lot.original.micros()));
+            assert_eq!(i128::from(reserved), held.get(id).copied().unwrap_or(0), "held of {lot:?}");
+        }
+        self.check_nothing_twice();
+    }
+
+    fn check_nothing_twice(&self) {
+        let ids: BTreeSet<_> = self.entries.iter().map(|entry| entry.ledger_entry_id).collect();
+        assert_eq!(ids.len(), self.entries.len(), "an entry twice");
+        assert_eq!(self.entries.len(), self.lots.len() + self.receipts.len());
+        for receipt in self.receipts.values() {
+            let parts = [receipt.charged.micros(), receipt.overrun.micros()];
+            assert!(parts.iter().all(|part| *part >= 0));
+            assert_eq!(sum(parts), i128::from(receipt.cost.micros()));
+            let charges = receipt.charges.iter().map(|part| part.amount.micros());
+            assert_eq!(sum(charges), i128::from(receipt.charged.micros()));
+            assert!(ids.contains(&receipt.ledger_entry_id));
+        }
+        let steps: BTreeSet<_> =
+            self.facts.iter().map(|fact| (&fact.aggregate_id, fact.aggregate_seq)).collect();
+        assert_eq!(steps.len(), self.facts.len(), "two facts at one step of a noun");
+    }
+}
+
+fn sum(amounts: impl IntoIterator<Item = i64>) -> i128 {
+    amounts.into_iter().map(i128::from).sum()
+}
