@@ -1,0 +1,123 @@
+//! What can go wrong when a flow runs, and how it is told to a caller.
+//!
+//! Causes are ours or the flow author's; no error carries a traceback or the text of a run.
+
+use souk_types::{Fault, Reason, Violation};
+
+use crate::model::Finding;
+
+/// The service's name in faults.
+pub const DOMAIN: &str = "runner";
+
+/// Why a flow did not run, or did not finish.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The flow is not one that may run; nothing was executed.
+    #[error("the flow has {} finding(s), the first: {}", .0.len(), .0.first().map_or_else(String::new, ToString::to_string))]
+    Refused(Vec<Finding>),
+    /// `input_value` and a tweak both set the text of the same input component.
+    #[error("the tweak {key} sets an input that input_value sets too")]
+    InputConflict {
+        /// The tweak's key, as sent.
+        key: String,
+    },
+    /// Tweaks of fields that no caller may change.
+    #[error("the tweaks set protected fields: {}", .fields.join(", "))]
+    TweaksRefused {
+        /// Names of the fields, sorted, each once.
+        fields: Vec<String>,
+    },
+    /// A component failed; the run is over and its results are dropped.
+    #[error("component {display_name} failed: {cause}")]
+    ComponentFailed {
+        /// Id of the node.
+        component_id: String,
+        /// Its name for a person.
+        display_name: String,
+        /// What went wrong.
+        cause: String,
+    },
+    /// A text of the run is larger than allowed.
+    #[error("the {what} is larger than {limit_bytes} bytes")]
+    TooLarge {
+        /// Which text.
+        what: &'static str,
+        /// The limit, in bytes.
+        limit_bytes: usize,
+    },
+    /// The engine was driven wrongly.
+    #[error("the engine lost its way: {0}")]
+    Broken(&'static str),
+}
+
+impl Error {
+    /// The gravest of the findings decides: a credential, then a missing component, then the rest.
+    fn reason(findings: &[Finding]) -> Reason {
+        [Reason::CredentialInFlow, Reason::UnsupportedComponent]
+            .into_iter()
+            .find(|reason| findings.iter().any(|finding| finding.code == *reason))
+            .unwrap_or(Reason::FlowInvalid)
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        match error {
+            Error::Refused(findings) => {
+                let mut fault = Self::new(Error::reason(&findings), DOMAIN, message);
+                fault.violations = findings
+                    .into_iter()
+                    .map(|found| {
+                        let at = match (found.node_id.as_str(), found.field.as_str()) {
+                            ("", field) => field.to_owned(),
+                            (node, "") => node.to_owned(),
+                            (node, field) => format!("{node}.{field}"),
+                        };
+                        Violation::new(at, format!("{}: {}", found.code.as_str(), found.message))
+                    })
+                    .collect();
+                fault
+            }
+            Error::InputConflict { key } => {
+                Self::new(Reason::InvalidArgument, DOMAIN, message).with("tweak", key)
+            }
+            Error::TweaksRefused { fields } => {
+                Self::new(Reason::InvalidArgument, DOMAIN, message).with("fields", fields.join(","))
+            }
+            Error::ComponentFailed { component_id, display_name, cause } => {
+                Self::new(Reason::FlowFailed, DOMAIN, message)
+                    .with("component_id", component_id)
+                    .with("component", display_name)
+                    .with("cause", cause)
+            }
+            Error::TooLarge { what, limit_bytes } => Self::new(Reason::FlowFailed, DOMAIN, message)
+                .with("what", what)
+                .with("limit_bytes", limit_bytes),
+            Error::Broken(what) => Self::bug(DOMAIN, what),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_outweighs_other_findings_and_all_are_told() {
+        let findings = vec![
+            Finding::invalid("", "data.edges[0]", "x"),
+            Finding::unsupported("A-1", "", "y"),
+            Finding {
+                code: Reason::CredentialInFlow,
+                node_id: "A-1".into(),
+                field: "f".into(),
+                message: "z".into(),
+            },
+        ];
+        let fault = Fault::from(Error::Refused(findings));
+        assert_eq!(fault.reason, Reason::CredentialInFlow);
+        let fields: Vec<_> = fault.violations.iter().map(|one| one.field.as_str()).collect();
+        assert_eq!(fields, ["data.edges[0]", "A-1", "A-1.f"]);
+    }
+}

@@ -1,0 +1,28 @@
+//! The flows of the demo pass the check and answer.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::{fs, path::PathBuf};
+
+use souk_runner::{Flow, Request, check, native};
+
+fn answers(name: &str, text: &str) -> Vec<(String, String)> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../souk/demo/{name}.flow.json"));
+    let bytes = fs::read(path).unwrap();
+    assert_eq!(check(&bytes), []);
+    let request = Request { input_value: Some(text.into()), ..Request::default() };
+    let outcome = native::run(&Flow::parse(&bytes).unwrap(), &request, &mut |_| {}).unwrap();
+    outcome.outputs.into_iter().map(|own| (own.display_name, own.text)).collect()
+}
+
+#[test]
+fn support_triage_gives_the_message_back() {
+    assert_eq!(answers("support-triage", "hi {there}"), [("Triage reply".into(), "hi {there}".into())]);
+}
+
+#[test]
+fn router_desk_takes_one_of_two_ways() {
+    let refund = "Refund desk: we look at your request now.\nYou wrote: a REFUND please";
+    assert_eq!(answers("router-desk", "a REFUND please"), [("Refund desk reply".into(), refund.into())]);
+    let front = "Front desk: how can we help?\nYou wrote: opening hours?";
+    assert_eq!(answers("router-desk", "opening hours?"), [("Front desk reply".into(), front.into())]);
+}
