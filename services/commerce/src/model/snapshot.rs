@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use aws_lc_rs::digest;
+use sha2::{Digest as _, Sha256};
 use souk_types::Time;
 
 use super::amount::Amount;
@@ -217,7 +217,7 @@ impl Snapshot {
     /// What it says, in 32 bytes.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        let mut sum = Sum(digest::Context::new(&digest::SHA256));
+        let mut sum = Sum(Sha256::new());
         sum.text(&self.order_id);
         sum.text(&self.number);
         sum.text(&self.updated_at.micros().to_string());
@@ -240,16 +240,16 @@ impl Snapshot {
 }
 
 /// Feeds a hash so that no two different snapshots feed it the same bytes: every text has its length.
-struct Sum(digest::Context);
+struct Sum(Sha256);
 
 impl Sum {
     fn text(&mut self, text: &str) {
-        self.0.update(&u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
+        self.0.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
         self.0.update(text.as_bytes());
     }
 
     fn maybe(&mut self, text: Option<&str>) {
-        self.0.update(&[u8::from(text.is_some())]);
+        self.0.update([u8::from(text.is_some())]);
         self.text(text.unwrap_or_default());
     }
 
@@ -265,20 +265,15 @@ impl Sum {
         self.text(&line.quantity.to_string());
         self.text(&line.refunded_quantity.to_string());
         self.amount(line.unit_price);
-        self.0.update(&[u8::from(line.has_variant), u8::from(line.is_gift)]);
+        self.0.update([u8::from(line.has_variant), u8::from(line.is_gift)]);
         let declared = &line.declared;
         for text in [&declared.kind, &declared.offering, &declared.plan, &declared.credits] {
             self.maybe(text.as_deref());
         }
-        self.0.update(&[u8::from(declared.allow_zero_price)]);
+        self.0.update([u8::from(declared.allow_zero_price)]);
     }
 
     fn close(self) -> Digest {
-        let sum = self.0.finish();
-        let mut bytes = [0_u8; 32];
-        for (slot, byte) in bytes.iter_mut().zip(sum.as_ref()) {
-            *slot = *byte;
-        }
-        Digest(bytes)
+        Digest(self.0.finalize().into())
     }
 }
