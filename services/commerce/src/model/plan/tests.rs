@@ -227,6 +227,20 @@ fn a_parked_line_is_judged_again_when_the_same_snapshot_comes_after_the_link() {
 }
 
 #[test]
+fn the_catalogue_is_asked_only_for_what_is_still_open() {
+    let lines = || vec![plan_line("a", "pro", 1), plan_line("b", "starter", 1), pack_line("c", "5", 1)];
+    let snapshot = order(2, lines());
+    let mut known = Order::default();
+    let none = BTreeMap::new();
+    assert_eq!(known.wants(&snapshot, &none).len(), 2);
+    let first = plan(&snapshot, &known, &lookups(), &Policy::default());
+    assert_eq!(known.wants(&snapshot, &first.mappings).len(), 0);
+    known.absorb(&snapshot, &first);
+    assert!(known.wants(&order(3, lines()), &none).is_empty(), "all are pinned");
+    assert!(known.wants(&order(1, vec![plan_line("z", "pro", 1)]), &none).is_empty(), "stale");
+}
+
+#[test]
 fn the_row_wins_over_changed_metadata() {
     let first =
         plan(&order(1, vec![plan_line("l", "pro", 1)]), &Order::default(), &lookups(), &Policy::default());

@@ -134,7 +134,7 @@ mod tests {
                 {"kty":"RSA","use":"enc","kid":"enc","n":"AQAB","e":"AQAB"},
                 {"kty":"RSA","n":"AQAB","e":"AQAB"},
                 {"kty":"RSA","kid":"","n":"AQAB","e":"AQAB"},
-                {"kty":"EC","kid":"ec","use":"sig","crv":"P-256"},
+                {"kty":"EC","kid":"ec","use":"sig","n":"AQAB","e":"AQAB"},
                 {"kty":"RSA","kid":"ps","alg":"PS256","n":"AQAB","e":"AQAB"},
                 {"kty":"RSA","kid":"zero","n":"AAAA","e":"AQAB"},
                 {"kty":"RSA","kid":"padded","n":"AQAB====","e":"AQAB"},

@@ -183,6 +183,8 @@ fn a_refund_counts_once_money_moved_for_it() {
     assert_eq!(refunded(&one, 10.09, "FULL"), 0);
     assert_eq!(refunded(&one, 10.1, "FULL"), 1);
     assert_eq!(refunded(&one, 0.0, "NONE"), 1);
+    let equal = [grant("a", "10.10", 1), grant("c", "10.10", 1)];
+    assert_eq!((refunded(&equal, 10.1, "FULL"), refunded(&equal, 20.2, "FULL")), (1, 2));
     // Money for one of two grants is counted for one of them.
     let mut two = [grant("b", "20.20", 2), grant("a", "10.10", 1)];
     assert_eq!(refunded(&two, 10.1, "FULL"), 1);
