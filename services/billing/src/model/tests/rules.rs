@@ -1,6 +1,6 @@
 //! Each rule by example, on a shop of one wallet, one instance and a price of one micro a `unit`.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use souk_types::{Credits, Reason, access::Reach};
 
@@ -13,9 +13,11 @@ use crate::{
     model::{
         Account, AccountState, Receipt, Reservation, ReservationState, Wallet, WalletState,
         command::{Answer, Authorize, MAX_TTL, Refusal},
+        decide::decide,
         facts,
         ledger::{Book, Platform},
-        lots::{Allocation, Source},
+        lots::{Allocation, Lot, Source},
+        state::State,
     },
 };
 
@@ -433,4 +435,42 @@ fn a_batch_shares_rows_but_not_reach() {
         None,
     ];
     assert_eq!(errors, expected);
+}
+
+#[test]
+fn a_corrupt_row_is_refused_and_costs_no_other_wallet() {
+    let mut shop = Shop::with(100);
+    shop.allowed(1, 30);
+    shop.ask(Command::OpenWallet { org_id: org(2), wallet_id: wallet(2) }).unwrap();
+    shop.ask(Command::TopUp(top_up(2, 2, 100))).unwrap();
+    let reserved = shop.shelf.reservations.get(&rsv(1)).unwrap();
+    let state = |reservation: Reservation| {
+        let mut state = State::default();
+        for wallet in shop.shelf.wallets.values() {
+            let lots = shop.shelf.lots.values().filter(|lot| lot.wallet_id == wallet.wallet_id);
+            // Both have enough reserved, so that only the lot's wallet can tell.
+            let lots = lots.map(|lot| Lot { available: micros(50), reserved: micros(50), ..lot.clone() });
+            let wallet = Wallet { available: micros(50), reserved: micros(50), ..wallet.clone() };
+            state.put_wallet(wallet, lots);
+        }
+        shop.shelf.schedules.iter().for_each(|schedule| state.put_schedule(Arc::clone(schedule)));
+        state.put_reservation(reservation);
+        state
+    };
+    let foreign = Allocation { lot_id: lot(2), amount: micros(30) };
+    let absent = Allocation { lot_id: lot(9), amount: micros(30) };
+    let beyond = Allocation { lot_id: lot(1), amount: micros(51) };
+    let negative = Allocation { lot_id: lot(1), amount: micros(-30) };
+    let corrupt = [foreign, absent, beyond, negative]
+        .map(|part| Reservation { allocations: vec![part], ..reserved.clone() })
+        .into_iter()
+        .chain([Reservation { state: ReservationState::Settled, ..reserved.clone() }]);
+    for reservation in corrupt {
+        let mut loaded = state(reservation.clone());
+        let before = loaded.clone();
+        let decision = decide(&[asked(settle(1, 7, &[("unit", 30)]))], &mut loaded, at(2));
+        assert!(matches!(decision.answers.first(), Some(Err(Error::Broken(_)))), "{reservation:?}");
+        assert!(decision.rows.is_empty());
+        assert_eq!(loaded, before);
+    }
 }

@@ -47,6 +47,10 @@ impl Shelf {
         let decision = decide(batch, &mut state, now);
         assert_eq!(decision.answers.len(), batch.len());
         let rows = decision.rows;
+        moves_on(&self.wallets, &rows.wallets, |row| row.version);
+        moves_on(&self.lots, &rows.lots, |row| row.version);
+        moves_on(&self.accounts, &rows.accounts, |row| row.version);
+        moves_on(&self.reservations, &rows.reservations, |row| row.version);
         self.wallets.extend(rows.wallets);
         self.lots.extend(rows.lots);
         self.accounts.extend(rows.accounts);
@@ -187,6 +191,13 @@ impl Shelf {
         let steps: BTreeSet<_> =
             self.facts.iter().map(|fact| (&fact.aggregate_id, fact.aggregate_seq)).collect();
         assert_eq!(steps.len(), self.facts.len(), "two facts at one step of a noun");
+    }
+}
+
+/// A row that is written is new or a later version: its etag never stands for two contents.
+fn moves_on<K: Ord, V>(old: &BTreeMap<K, V>, new: &BTreeMap<K, V>, version: fn(&V) -> i64) {
+    for (key, row) in new {
+        assert!(version(row) > old.get(key).map_or(0, version), "an etag stands still");
     }
 }
 
