@@ -1,0 +1,222 @@
+//! The public port. A call of an EDGE method is authenticated and passed on as it is: bodies are never
+//! decoded here. A method that is not EDGE does not exist outside. Raw routes pass bytes untouched to
+//! the part that checks their sender itself.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+    routing::any,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use souk_kit::{House, access::bearer, probes, socket::reflection, status};
+use souk_proto::{Audience, EDGE_FILE_DESCRIPTOR_SET, Replay, Rule, rule};
+use souk_types::{Fault, PartName, Reason};
+use tonic_web::GrpcWebLayer;
+use tower::{Service as _, ServiceExt};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use super::pages;
+use crate::{
+    config::Config,
+    error::Error,
+    model::{Credential, cookie, is_loopback},
+    service::Service,
+};
+
+/// The session cookie.
+pub(crate) const COOKIE: &str = "souk_session";
+/// Carries what the caller showed to the gateway's own methods, within the mesh only.
+pub(crate) const SHOWN: &str = "souk-shown";
+/// Headers of a call that pass the door; what a caller says of itself otherwise is not believed.
+const PASS: [&str; 10] = [
+    "content-type",
+    "te",
+    "grpc-timeout",
+    "grpc-encoding",
+    "grpc-accept-encoding",
+    "user-agent",
+    "traceparent",
+    "tracestate",
+    "x-grpc-web",
+    "x-user-agent",
+];
+/// Headers of a raw route that do not pass: they would speak for the mesh.
+const HELD: [&str; 3] = ["authorization", "cookie", SHOWN];
+
+/// What the handlers of the port share.
+#[derive(Clone)]
+pub(crate) struct Door {
+    pub(crate) house: House,
+    pub(crate) service: Arc<Service>,
+    pub(crate) secure_cookies: bool,
+}
+
+/// The router of the public port.
+pub(crate) fn router(house: &House, config: &Config, service: &Arc<Service>) -> Router {
+    let door =
+        Door { house: house.clone(), service: Arc::clone(service), secure_cookies: config.secure_cookies };
+    let calls = reflection(EDGE_FILE_DESCRIPTOR_SET)
+        .fallback_service(any(pass_on).with_state(door.clone()))
+        .layer(GrpcWebLayer::new());
+    Router::new()
+        .route("/integrations/saleor/{*path}", any(pass_raw))
+        .route("/saleor/{*path}", any(pass_raw))
+        .with_state(door.clone())
+        .merge(pages::router(door))
+        .merge(probes::router(house))
+        .fallback(move |request: Request| dispatch(calls.clone(), request))
+        .layer(cors(config))
+}
+
+/// gRPC methods are told from everything else by their path; only they may pass the gRPC-Web layer, which
+/// refuses what is neither.
+async fn dispatch(calls: Router, request: Request) -> Response {
+    let path = request.uri().path();
+    if path.starts_with("/souk.") || path.starts_with("/grpc.") {
+        return calls.oneshot(request).await.unwrap_or_else(|never| match never {});
+    }
+    (StatusCode::NOT_FOUND, "nothing is served at this path\n").into_response()
+}
+
+fn cors(config: &Config) -> CorsLayer {
+    let listed: Vec<HeaderValue> =
+        config.allowed_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect();
+    let origins = if listed.is_empty() {
+        AllowOrigin::predicate(|origin, _| origin.to_str().is_ok_and(is_loopback))
+    } else {
+        AllowOrigin::list(listed)
+    };
+    let names =
+        |names: &[&'static str]| names.iter().map(|name| HeaderName::from_static(name)).collect::<Vec<_>>();
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST, Method::OPTIONS])
+        .allow_headers(names(&[
+            "content-type",
+            "x-grpc-web",
+            "x-user-agent",
+            "grpc-timeout",
+            "authorization",
+            "traceparent",
+        ]))
+        .expose_headers(names(&["grpc-status", "grpc-message", "grpc-status-details-bin"]))
+}
+
+/// What a request shows. A page of another origin may not use the cookie, whatever CORS says of it.
+pub(crate) fn credential(headers: &HeaderMap) -> Result<Credential, Error> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let session = cookies.into_iter().find_map(|value| cookie(value, COOKIE));
+    let credential = Credential::read(bearer(headers), session);
+    if matches!(credential, Credential::Session(_)) && !same_origin(headers) {
+        return Err(Error::OriginRefused);
+    }
+    Ok(credential)
+}
+
+fn same_origin(headers: &HeaderMap) -> bool {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let Some(origin) = text(header::ORIGIN) else { return true };
+    let host = origin.split_once("://").map(|(_, host)| host);
+    host.is_some() && host == text(header::HOST)
+}
+
+async fn pass_on(State(door): State<Door>, request: Request) -> Response {
+    match door.pass_on(request).await {
+        Ok(response) => response,
+        Err(fault) => status(fault).into_http::<Body>(),
+    }
+}
+
+impl Door {
+    async fn pass_on(&self, request: Request) -> Result<Response, Fault> {
+        let path = request.uri().path();
+        let unknown = || Fault::from(Error::NoMethod { path: path.to_owned() });
+        let rule = rule(path).filter(|rule| rule.audience == Audience::Edge).ok_or_else(unknown)?;
+        let part: PartName = rule.part.parse().map_err(|error| Fault::bug("gateway", error))?;
+        let credential = credential(request.headers())?;
+        let token = self.service.mesh_token(&credential, part).await?;
+        let (mut head, body) = request.into_parts();
+        let mut headers = HeaderMap::with_capacity(PASS.len() + 2);
+        for name in PASS {
+            if let Some(value) = head.headers.remove(name) {
+                headers.insert(HeaderName::from_static(name), value);
+            }
+        }
+        headers.insert(header::AUTHORIZATION, value(format!("Bearer {token}"))?);
+        if part == PartName::Gateway
+            && let Some(shown) = shown(&credential)
+        {
+            headers.insert(HeaderName::from_static(SHOWN), value(shown)?);
+        }
+        let mut onward = http::Request::new(tonic::body::Body::new(body));
+        *onward.method_mut() = head.method;
+        *onward.uri_mut() = head.uri.path().parse().map_err(|error| Fault::bug("gateway", error))?;
+        *onward.headers_mut() = headers;
+        let answer = self.send(part, onward).await;
+        self.after(rule, &credential);
+        answer
+    }
+
+    /// What a person changes about themselves holds for their next call.
+    fn after(&self, rule: &Rule, credential: &Credential) {
+        if rule.part == PartName::Tenancy.as_str() && rule.replay != Replay::Read {
+            self.service.forget(credential);
+        }
+    }
+
+    async fn send(
+        &self,
+        part: PartName,
+        request: http::Request<tonic::body::Body>,
+    ) -> Result<Response, Fault> {
+        let away = || {
+            Fault::new(Reason::Unavailable, "gateway", format!("{part} does not answer"))
+                .with("part", part)
+                .retry_in(std::time::Duration::from_secs(1))
+        };
+        let mut channel = self.house.dial().raw(part).ok_or_else(away)?;
+        let ready = channel.ready().await.map_err(|error| away().because(error))?;
+        let answer = ready.call(request).await.map_err(|error| away().because(error))?;
+        Ok(answer.map(Body::new))
+    }
+}
+
+fn shown(credential: &Credential) -> Option<String> {
+    match credential {
+        Credential::Session(secret) => Some(format!("cookie {}", secret.expose())),
+        Credential::ApiKey(text) | Credential::AccessToken(text) => Some(format!("bearer {}", text.expose())),
+        Credential::None => None,
+    }
+}
+
+fn value(text: String) -> Result<HeaderValue, Fault> {
+    let mut value = HeaderValue::try_from(text).map_err(|error| Fault::bug("gateway", error))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Passes a shop's delivery on, bytes untouched; commerce answers for its signature.
+async fn pass_raw(State(door): State<Door>, request: Request) -> Response {
+    let (mut head, body) = request.into_parts();
+    for name in HELD {
+        head.headers.remove(name);
+    }
+    // The inner connection is HTTP/2, where these have no place.
+    for name in [header::HOST, header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE] {
+        head.headers.remove(name);
+    }
+    head.version = http::Version::HTTP_2;
+    head.extensions.clear();
+    let request = http::Request::from_parts(head, tonic::body::Body::new(body));
+    match door.send(PartName::Commerce, request).await {
+        Ok(response) => response,
+        Err(fault) => {
+            tracing::warn!(cause = fault.to_string(), "raw delivery not passed on");
+            (StatusCode::SERVICE_UNAVAILABLE, "try again\n").into_response()
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What can go wrong at the door.
+
+use souk_kit::Refusal;
+use souk_types::{Fault, Reason};
+
+/// Why a caller is not let through.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The credential is not one of souk's, or no longer.
+    #[error("the credential is not one that souk made, or was revoked")]
+    CredentialInvalid,
+    /// The credential's time is over.
+    #[error("the credential has expired")]
+    CredentialExpired,
+    /// The caller has no session to make a token of.
+    #[error("the caller has no session: an API key needs no token")]
+    NoSession,
+    /// A page of another origin used the session cookie.
+    #[error("a page of another origin may not use the session cookie")]
+    OriginRefused,
+    /// A method does not exist outside.
+    #[error("no such method")]
+    NoMethod {
+        /// The path that was called.
+        path: String,
+    },
+    /// Tenancy refused or is away.
+    #[error(transparent)]
+    Tenancy(#[from] Refusal),
+    /// The local issuer's key cannot be used.
+    #[error("the local issuer's key cannot be used: {0}")]
+    Key(String),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        let text = error.to_string();
+        let reason = match error {
+            Error::CredentialInvalid | Error::NoSession => Reason::TokenInvalid,
+            Error::CredentialExpired => Reason::TokenExpired,
+            Error::OriginRefused => Reason::OriginRefused,
+            Error::NoMethod { path } => {
+                return Self::new(Reason::Unimplemented, "gateway", text).with("method", path);
+            }
+            Error::Tenancy(refusal) => return refusal.into(),
+            Error::Key(_) => return Self::bug("gateway", text),
+        };
+        Self::new(reason, "gateway", text)
+    }
+}

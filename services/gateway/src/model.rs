@@ -1,0 +1,99 @@
+//! What people show at the door, and who it makes them.
+
+use souk_types::{Caller, Membership, PlatformRole, Secret, SessionId, Time, UserId};
+
+/// What a caller showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Credential {
+    /// Nothing.
+    None,
+    /// An API key.
+    ApiKey(Secret<String>),
+    /// The secret of a session's cookie.
+    Session(Secret<String>),
+    /// An access token of the local issuer, not yet verified.
+    AccessToken(Secret<String>),
+}
+
+impl Credential {
+    /// Reads an authorization header's bearer token; a cookie counts only where there is none.
+    pub(crate) fn read(bearer: Option<&str>, cookie: Option<&str>) -> Self {
+        match (bearer, cookie) {
+            (Some(key), _) if key.starts_with("souk_sk_") => Self::ApiKey(Secret::new(key.to_owned())),
+            (Some(token), _) => Self::AccessToken(Secret::new(token.to_owned())),
+            (None, Some(cookie)) => Self::Session(Secret::new(cookie.to_owned())),
+            (None, None) => Self::None,
+        }
+    }
+}
+
+/// Who a credential stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Principal {
+    pub(crate) user_id: UserId,
+    pub(crate) memberships: Vec<Membership>,
+    pub(crate) platform: Option<PlatformRole>,
+    pub(crate) session_id: Option<SessionId>,
+    pub(crate) expire_time: Option<Time>,
+}
+
+impl Principal {
+    pub(crate) fn caller(&self) -> Caller {
+        Caller::User { user_id: self.user_id, memberships: self.memberships.clone(), platform: self.platform }
+    }
+}
+
+/// The value of a cookie in a `cookie` header.
+pub(crate) fn cookie<'a>(header: &'a str, name: &str) -> Option<&'a str> {
+    header.split(';').find_map(|pair| {
+        let (key, value) = pair.trim().split_once('=')?;
+        (key == name && !value.is_empty()).then_some(value)
+    })
+}
+
+/// Whether a page of `origin` is a page of this machine.
+pub(crate) fn is_loopback(origin: &str) -> bool {
+    let Some(host) = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://")) else {
+        return false;
+    };
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    matches!(name, "localhost" | "127.0.0.1" | "[::1]")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bearer_token_goes_before_a_cookie() {
+        let key = Credential::read(Some("souk_sk_abc"), Some("cookie"));
+        assert_eq!(key, Credential::ApiKey(Secret::new("souk_sk_abc".into())));
+        assert!(matches!(Credential::read(Some("a.b.c"), None), Credential::AccessToken(_)));
+        assert!(matches!(Credential::read(None, Some("x")), Credential::Session(_)));
+        assert_eq!(Credential::read(None, None), Credential::None);
+    }
+
+    #[test]
+    fn cookies_are_found_by_their_whole_name() {
+        assert_eq!(cookie("a=1; souk_session=abc; b=2", "souk_session"), Some("abc"));
+        assert_eq!(cookie("xsouk_session=abc", "souk_session"), None);
+        assert_eq!(cookie("souk_session=", "souk_session"), None);
+    }
+
+    #[test]
+    fn only_pages_of_this_machine_are_loopback() {
+        for (origin, own) in [
+            ("http://localhost:3000", true),
+            ("http://127.0.0.1", true),
+            ("http://[::1]:8080", true),
+            ("http://localhost.evil.example", false),
+            ("http://127.0.0.1.evil.example:80", false),
+            ("null", false),
+        ] {
+            assert_eq!(is_loopback(origin), own, "{origin}");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The parts that the gateway itself asks; everybody's calls are passed on by `door`.
+
+pub(crate) mod tenancy;

@@ -1,0 +1,199 @@
+//! Who calls: from what was shown to a mesh token for the part that is called.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use souk_kit::{House, token};
+use souk_types::{Caller, PartName, SessionId, Time, UserId};
+
+use crate::{
+    config::Config,
+    error::Error,
+    model::{Credential, Principal},
+    outside::issuer::Issuer,
+    peers::tenancy::{Session, Tenancy},
+};
+
+/// How long a principal is believed without asking again: a revocation acts within it.
+const BELIEVED: Duration = Duration::from_secs(5);
+/// Principals kept at the most.
+const KEPT: usize = 10_000;
+/// A mesh token is made anew when less than this is left of it.
+const MARGIN: Duration = Duration::from_secs(20);
+
+type Hash = [u8; 32];
+
+struct Known {
+    principal: Arc<Principal>,
+    until: Time,
+    tokens: HashMap<PartName, (Time, String)>,
+}
+
+/// The use cases of the door.
+pub(crate) struct Service {
+    house: House,
+    issuer: Issuer,
+    tenancy: Tenancy,
+    known: Mutex<HashMap<Hash, Known>>,
+    access_token: Duration,
+}
+
+/// An access token and its end.
+pub(crate) struct AccessToken {
+    pub(crate) text: String,
+    pub(crate) expire_time: Time,
+}
+
+impl Service {
+    pub(crate) fn new(house: &House, config: &Config) -> Result<Self, Error> {
+        Ok(Self {
+            issuer: Issuer::new(house.keyring())?,
+            tenancy: Tenancy::new(house.clone()),
+            house: house.clone(),
+            known: Mutex::default(),
+            access_token: Duration::from_secs(u64::from(config.access_token_seconds)),
+        })
+    }
+
+    /// A mesh token for `part` that says who showed `credential`.
+    pub(crate) async fn mesh_token(&self, credential: &Credential, part: PartName) -> Result<String, Error> {
+        let now = self.house.now();
+        if *credential == Credential::None {
+            return self.sign(&Caller::Anonymous, part, now + token::LIFETIME);
+        }
+        let hash = hash(credential);
+        let principal = self.principal(credential, hash, now).await?;
+        if let Some(token) = self.kept_token(hash, part, now) {
+            return Ok(token);
+        }
+        let end = now + token::LIFETIME;
+        let token = self.sign(&principal.caller(), part, end)?;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.get_mut(&hash) {
+            known.tokens.insert(part, (end, token.clone()));
+        }
+        Ok(token)
+    }
+
+    fn sign(&self, caller: &Caller, part: PartName, end: Time) -> Result<String, Error> {
+        self.house.tokens().sign(caller, part.as_str(), end).map_err(|fault| Error::Key(fault.to_string()))
+    }
+
+    fn kept_token(&self, hash: Hash, part: PartName, now: Time) -> Option<String> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let (end, token) = known.get(&hash)?.tokens.get(&part)?;
+        (*end > now + MARGIN).then(|| token.clone())
+    }
+
+    /// Who showed `credential`.
+    pub(crate) async fn who(&self, credential: &Credential) -> Result<Arc<Principal>, Error> {
+        self.principal(credential, hash(credential), self.house.now()).await
+    }
+
+    async fn principal(
+        &self,
+        credential: &Credential,
+        hash: Hash,
+        now: Time,
+    ) -> Result<Arc<Principal>, Error> {
+        // A token is verified each time: its end is its own, not the cache's.
+        let session = match credential {
+            Credential::AccessToken(token) => Some(self.issuer.verify(token.expose(), now)?),
+            Credential::None | Credential::ApiKey(_) | Credential::Session(_) => None,
+        };
+        {
+            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(known) = known.get(&hash).filter(|known| known.until > now) {
+                return Ok(Arc::clone(&known.principal));
+            }
+        }
+        let principal = match session {
+            Some(session) => self.tenancy.resolve_session(session).await?,
+            None => self.tenancy.resolve(credential).await?,
+        };
+        if principal.expire_time.is_some_and(|end| end <= now) {
+            return Err(Error::CredentialExpired);
+        }
+        Ok(self.remember(hash, principal, now))
+    }
+
+    fn remember(&self, hash: Hash, principal: Principal, now: Time) -> Arc<Principal> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= KEPT {
+            known.retain(|_, known| known.until > now);
+        }
+        let until = principal.expire_time.map_or(now + BELIEVED, |end| end.min(now + BELIEVED));
+        // An unchanged principal keeps its tokens: the parts have verified them already.
+        let same = known.remove(&hash).filter(|known| *known.principal == principal);
+        let (principal, tokens) = same.map_or_else(
+            || (Arc::new(principal), HashMap::new()),
+            |known| (Arc::clone(&known.principal), known.tokens),
+        );
+        if known.len() < KEPT {
+            known.insert(hash, Known { principal: Arc::clone(&principal), until, tokens });
+        }
+        principal
+    }
+
+    /// Forgets what is believed of a credential: its owner just changed something about it.
+    pub(crate) fn forget(&self, credential: &Credential) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.remove(&hash(credential));
+    }
+
+    /// Redeems a sign-in link's code for a session and its first access token.
+    pub(crate) async fn sign_in(&self, code: &str) -> Result<(Session, AccessToken), Error> {
+        let session = self.tenancy.redeem(code).await?;
+        let token = self.access_token(session.user_id, session.session_id, session.expire_time)?;
+        Ok((session, token))
+    }
+
+    /// A fresh access token for the session of a caller.
+    pub(crate) async fn issue(&self, credential: &Credential) -> Result<AccessToken, Error> {
+        let principal = self.who(credential).await?;
+        let session = principal.session_id.ok_or(Error::NoSession)?;
+        self.access_token(principal.user_id, session, principal.expire_time)
+    }
+
+    fn access_token(
+        &self,
+        user: UserId,
+        session: SessionId,
+        end: Option<Time>,
+    ) -> Result<AccessToken, Error> {
+        let now = self.house.now();
+        let expire_time = end.map_or(now + self.access_token, |end| end.min(now + self.access_token));
+        let text = self.issuer.sign(user, session, now, expire_time)?;
+        Ok(AccessToken { text, expire_time })
+    }
+
+    /// Ends the session of a caller.
+    pub(crate) async fn sign_out(&self, credential: &Credential) -> Result<(), Error> {
+        let principal = self.who(credential).await?;
+        self.forget(credential);
+        match principal.session_id {
+            Some(session) => self.tenancy.end(session).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The local issuer's public keys.
+    pub(crate) fn key_set(&self) -> serde_json::Value {
+        self.issuer.key_set()
+    }
+}
+
+fn hash(credential: &Credential) -> Hash {
+    let (kind, text) = match credential {
+        Credential::None => ("none", ""),
+        Credential::ApiKey(text) => ("key", text.expose().as_str()),
+        Credential::Session(text) => ("session", text.expose().as_str()),
+        Credential::AccessToken(text) => ("token", text.expose().as_str()),
+    };
+    let digest = digest(&SHA256, format!("{kind}:{text}").as_bytes());
+    digest.as_ref().try_into().unwrap_or_default()
+}
