@@ -2,6 +2,47 @@
 //!
 //! SQLite (embedded) and PostgreSQL (at scale) behind one profile of SQL. Nothing here knows the wire
 //! (tonic, prost) or another part of the mesh; what a service stores stays in that service's `store`.
+//!
+//! ```
+//! use sea_orm::{ActiveValue::Set, EntityTrait as _};
+//! use souk_db::{Db, Error, Migration, Once, Request, once};
+//!
+//! // Not `#[sea_orm::model]`: what it derives begins transactions by itself, which is banned.
+//! mod note {
+//!     use sea_orm::entity::prelude::*;
+//!
+//!     #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+//!     #[sea_orm(table_name = "note")]
+//!     pub struct Model {
+//!         #[sea_orm(primary_key, auto_increment = false)]
+//!         pub id: String,
+//!         pub org_id: String,
+//!     }
+//!
+//!     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+//!     pub enum Relation {}
+//!
+//!     impl ActiveModelBehavior for ActiveModel {}
+//! }
+//!
+//! const MIGRATIONS: &[Migration] = &[Migration {
+//!     name: "0001-notes",
+//!     up: &["CREATE TABLE note (id {id} PRIMARY KEY, org_id {id} NOT NULL)"],
+//! }];
+//!
+//! async fn add(db: &Db, request: &Request, id: &str, org: &str) -> Result<String, Error> {
+//!     let written = db.write("notes.add", |tx| async move {
+//!         once(&tx, request, || async {
+//!             let row = note::ActiveModel { id: Set(id.to_owned()), org_id: Set(org.to_owned()) };
+//!             note::Entity::insert(row).exec_without_returning(&tx).await?;
+//!             tx.ring(format!("note/{id}"));
+//!             Ok(id.to_owned())
+//!         })
+//!         .await
+//!     });
+//!     written.await.map(Once::into_answer)
+//! }
+//! ```
 
 pub mod cursor;
 mod error;

@@ -186,7 +186,7 @@ async fn close(tx: &Tx, request: &Request, json: String) -> Result<(), Error> {
     if done.rows_affected != 1 {
         return Err(not_open(request));
     }
-    outbox::put(tx, &audit(tx, request, now)).await
+    outbox::put(tx, &audit(tx, request, "OK")).await
 }
 
 /// Takes back the intent of a command whose foreign effect failed: nothing happened, the id is free again.
@@ -247,8 +247,19 @@ fn not_open(request: &Request) -> Error {
     Error::RequestNotOpen { rpc: request.rpc, request_id: request.request_id.clone() }
 }
 
-/// Who did what, when: what tenancy's audit trail is made of.
-fn audit(tx: &Tx, request: &Request, now: Time) -> Event {
+/// Tells the audit trail of a command that was refused: the id is not consumed, nothing else is kept.
+/// `reason` is the stable name of the refusal.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn refused(db: &Db, request: &Request, reason: &'static str) -> Result<(), Error> {
+    let told = |tx: Tx| async move { outbox::put(&tx, &audit(&tx, request, reason)).await };
+    db.write("db.audit_refusal", told).await
+}
+
+/// Who did what, when, and how it went: what tenancy's audit trail is made of.
+fn audit(tx: &Tx, request: &Request, outcome: &'static str) -> Event {
+    let now = tx.now();
     Event {
         event_id: EventId::new(now, tx.random()),
         kind: format!("souk.{}.v1.RequestAnswered", tx.service()),
@@ -263,7 +274,7 @@ fn audit(tx: &Tx, request: &Request, now: Time) -> Event {
             "requestId": request.request_id,
             "subject": request.subject,
             "digest": request.digest,
-            "outcome": "OK",
+            "outcome": outcome,
         }),
     }
 }

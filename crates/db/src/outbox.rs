@@ -4,16 +4,17 @@
 //! consecutive positions to rows that are committed; so what commits late gets a late position and never
 //! hides below a cursor that has passed.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use sea_orm::{
     ActiveValue::Set,
-    ExprTrait as _, QueryOrder as _, QuerySelect as _, Statement,
+    DbBackend, ExprTrait as _, QueryOrder as _, QuerySelect as _, Statement,
     entity::prelude::*,
     sea_query::{CaseStatement, Query},
 };
 use souk_types::{Event, Fault, Time, event::Log};
+use tokio::sync::broadcast;
 
 use crate::{Db, Error, Tx};
 
@@ -21,8 +22,10 @@ use crate::{Db, Error, Tx};
 pub const TOPIC: &str = "outbox";
 /// How many events one turn numbers at the most.
 const TURN: u64 = 500;
-/// How often a follower looks for positions that another replica assigned.
+/// How often one looks for what another replica did, which does not ring here.
 const POLL: Duration = Duration::from_millis(200);
+/// The same where one process owns the file and rings for itself.
+const POLL_EMBEDDED: Duration = Duration::from_secs(1);
 
 /// Writes an event with the change it tells of.
 ///
@@ -59,14 +62,30 @@ impl Outbox {
     }
 
     /// One turn of the numberer: gives positions to what is committed, and says to how many events. A full
-    /// turn may have left some. To be run when `TOPIC` rings and now and then, for other replicas.
+    /// turn may have left some.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn number_turn(&self) -> Result<u64, Error> {
+        // An idle turn takes no lock and no writer.
+        let any = "SELECT 1 FROM outbox WHERE position IS NULL LIMIT 1";
+        let any = Statement::from_string(self.db.backend(), any);
+        if self.db.read().query_one_raw(any).await?.is_none() {
+            return Ok(0);
+        }
         let (count, head) = self.db.write("db.number_events", |tx| async move { number(&tx).await }).await?;
         self.seen(head);
         Ok(count)
+    }
+
+    /// The numberer of this service, to be turned by one loop of the process.
+    #[must_use]
+    pub fn numberer(&self) -> Numberer {
+        Numberer { bell: self.db.bell(), outbox: self.clone() }
+    }
+
+    fn poll(&self) -> Duration {
+        if self.db.backend() == DbBackend::Postgres { POLL } else { POLL_EMBEDDED }
     }
 
     /// The highest position assigned so far; 0 when there is none.
@@ -92,6 +111,40 @@ impl Outbox {
     }
 }
 
+/// Numbers what is put, as soon as it is committed.
+#[derive(Debug)]
+pub struct Numberer {
+    outbox: Outbox,
+    bell: broadcast::Receiver<Arc<str>>,
+}
+
+impl Numberer {
+    /// One turn of the loop: numbers everything there is, then waits for the next event, or a while. Says
+    /// how many it numbered. May be dropped at any point.
+    ///
+    /// # Errors
+    /// When the database does not answer; pause, then turn again.
+    pub async fn turn(&mut self) -> Result<u64, Error> {
+        let mut numbered = 0;
+        loop {
+            match self.outbox.number_turn().await? {
+                0 => break,
+                count => numbered += count,
+            }
+        }
+        // A ring that was missed by lagging counts as one; events of other replicas need the clock.
+        let rung = async {
+            while let Ok(topic) = self.bell.recv().await {
+                if &*topic == TOPIC {
+                    break;
+                }
+            }
+        };
+        let _waited = tokio::time::timeout(self.outbox.poll(), rung).await;
+        Ok(numbered)
+    }
+}
+
 #[async_trait]
 impl Log for Outbox {
     async fn after(&self, position: i64, limit: u64) -> Result<Vec<(i64, Event)>, Fault> {
@@ -109,13 +162,14 @@ impl Log for Outbox {
     async fn wait(&self, beyond: i64) {
         let mut numbered = self.db.inner.numbered.subscribe();
         while *numbered.borrow_and_update() <= beyond {
-            // Woken by this process's numberer; the look is for what others numbered. A failed look is
-            // no news: `after` will say what is wrong.
-            if tokio::time::timeout(POLL, numbered.changed()).await.is_err()
-                && let Err(error) = self.head().await
-            {
-                tracing::debug!(service = self.db.service(), %error, "cannot see the head of the outbox");
+            // Woken by this process's numberer; the look is for what was numbered before the start or by
+            // others. A failed look is no news: `after` will say what is wrong.
+            match self.head().await {
+                Ok(head) if head > beyond => return,
+                Ok(_) => {}
+                Err(error) => tracing::debug!(service = self.db.service(), %error, "cannot see the head"),
             }
+            let _woken = tokio::time::timeout(self.poll(), numbered.changed()).await;
         }
     }
 }

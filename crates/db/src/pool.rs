@@ -21,6 +21,8 @@ use crate::{Error, Target};
 const ACQUIRE: Duration = Duration::from_secs(10);
 /// How long SQLite waits for a lock that another process holds.
 const BUSY: Duration = Duration::from_secs(5);
+/// How long between two tries to open a file that another process just opens or closes.
+const REOPEN: Duration = Duration::from_millis(25);
 const SQLITE_READERS: u32 = 4;
 const POSTGRES_WRITERS: u32 = 8;
 const POSTGRES_READERS: u32 = 8;
@@ -79,7 +81,7 @@ async fn sqlite(options: SqliteConnectOptions) -> Result<Pools, Error> {
             .max_lifetime(None)
             .test_before_acquire(false)
     };
-    let writer = keep().max_connections(1).min_connections(1).connect_with(options.clone()).await?;
+    let writer = first(|| keep().max_connections(1).min_connections(1).connect_with(options.clone())).await?;
     // query_only rather than a read-only open: a read-only connection cannot recover a WAL.
     let reader =
         keep().max_connections(SQLITE_READERS).connect_with(options.pragma("query_only", "ON")).await?;
@@ -87,6 +89,24 @@ async fn sqlite(options: SqliteConnectOptions) -> Result<Pools, Error> {
         writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),
         reader: SqlxSqliteConnector::from_sqlx_sqlite_pool(reader),
     })
+}
+
+/// Opens the first connection. Whoever else opens or closes the same file at this moment holds it in a way
+/// that SQLite does not wait for (the switch to WAL), so the waiting is done here.
+async fn first<T, Fut>(open: impl Fn() -> Fut) -> Result<T, Error>
+where
+    Fut: Future<Output = Result<T, sqlx::Error>>,
+{
+    let mut waited = Duration::ZERO;
+    loop {
+        match open().await.map_err(Error::from) {
+            Err(Error::Unavailable(_)) if waited < BUSY => {
+                tokio::time::sleep(REOPEN).await;
+                waited += REOPEN;
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 async fn postgres(service: &str, options: PgConnectOptions, schema: &str) -> Result<Pools, Error> {

@@ -281,6 +281,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test makes its own scopes")]
     fn a_scope_hides_denies_and_grants() {
         let (own, seen, foreign) = (OrgId::from_bits(1), OrgId::from_bits(2), OrgId::from_bits(3));
         let scope = Scope::grant(Reach::Readable(vec![(own, true), (seen, false)]));

@@ -224,3 +224,15 @@ async fn of_two_consumers_that_race_for_a_batch_one_wins() {
         assert_eq!((won, notes(&db).await), (1, 1), "{}", db.engine);
     }
 }
+
+#[tokio::test]
+async fn the_numberers_loop_takes_all_there_is_and_wakes_for_more() {
+    for db in all().await {
+        let mut numberer = db.outbox().numberer();
+        for round in 0..3 {
+            put(&db, &[event(&db, "a", 2 * round), event(&db, "a", 2 * round + 1)]).await;
+            assert_eq!(numberer.turn().await.unwrap(), 2, "{}", db.engine);
+        }
+        assert_eq!(db.outbox().head().await.unwrap(), 6, "{}", db.engine);
+    }
+}

@@ -1,5 +1,7 @@
 //! Once, whoever else tries; never against what is there; never without a copy.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use souk_db::{Db, Deps, Error, Migration, Target, migrate::Refusal};
 use souk_testkit::{Postgres, SeededRandom, StoppedClock};
 
@@ -23,8 +25,10 @@ const BROKEN: &[Migration] = &[
 
 const CHANGED: &[Migration] = &[Migration { name: "0001-notes", up: &["CREATE TABLE other (id {id})"] }];
 
+/// The surroundings of another process each time.
 fn deps() -> Deps {
-    Deps::new(StoppedClock::new(), SeededRandom::new(3))
+    static SEED: AtomicU64 = AtomicU64::new(1);
+    Deps::new(StoppedClock::new(), SeededRandom::new(SEED.fetch_add(1, Ordering::Relaxed)))
 }
 
 /// One place for each engine, holding nothing.

@@ -7,7 +7,7 @@ use std::{
 
 use souk_db::{
     Db, Error, Once, Request, once,
-    once::{Begun, abandon, begin, digest_of, finish, forget},
+    once::{Begun, abandon, begin, digest_of, finish, forget, refused},
 };
 use souk_types::Clock as _;
 
@@ -143,5 +143,16 @@ async fn old_answers_are_forgotten_in_bounded_steps_and_open_intents_never() {
         assert_eq!(forget(&db, line, 2).await.unwrap(), 1, "{}", db.engine);
         assert_eq!(forget(&db, db.clock.now(), 2).await.unwrap(), 0, "{}", db.engine);
         assert!(add_once(&db, &request("new", "new")).await.unwrap().is_replay());
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_and_leaves_the_id_free() {
+    for db in all().await {
+        let command = request("r", "one");
+        refused(&db, &command, "WALLET_FROZEN").await.unwrap();
+        assert!(!add_once(&db, &command).await.unwrap().is_replay(), "{}", db.engine);
+        let told = "SELECT COUNT(*) FROM outbox WHERE payload LIKE '%\"WALLET_FROZEN\"%'";
+        assert_eq!(number(&db, told).await, 1, "{}", db.engine);
     }
 }
