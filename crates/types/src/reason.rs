@@ -71,6 +71,7 @@ reasons! {
     ApiKeyNotFound = "API_KEY_NOT_FOUND", NotFound, "no such API key, or not for this caller to see", "check the id";
     SlugTaken = "SLUG_TAKEN", Exists, "the slug is in use", "choose another slug";
     SignInLinkInvalid = "SIGN_IN_LINK_INVALID", Unauthenticated, "the sign-in link was used, has expired or was never made", "ask for a new link: souk login";
+    LimitReached = "LIMIT_REACHED", Exhausted, "as many exist as are allowed", "do without one of them, or ask the operator for a higher limit";
     // catalog
     OfferingNotFound = "OFFERING_NOT_FOUND", NotFound, "no such offering, or not published", "check the id or the slug";
     OfferingVersionNotFound = "OFFERING_VERSION_NOT_FOUND", NotFound, "no such offering version", "check the id";
@@ -111,6 +112,7 @@ reasons! {
     RunFailed = "RUN_FAILED", Precondition, "the run failed; credits for unused budget were released", "see the error of the run";
     RunCancelled = "RUN_CANCELLED", Precondition, "the run was cancelled", "start a new run";
     FlowFailed = "FLOW_FAILED", Precondition, "a component of the flow failed", "see the component and the cause";
+    RunInterrupted = "RUN_INTERRUPTED", Precondition, "the run was cut off before it ended; what was recorded as used is charged, nothing else", "start a new run";
     // commerce
     ShopNotFound = "SHOP_NOT_FOUND", NotFound, "no such shop", "check the id, or add it: souk shop add";
     ShopExists = "SHOP_EXISTS", Exists, "a shop with this API URL exists", "use the shop that exists";

@@ -1,0 +1,174 @@
+//! The wire of tenancy: opens each request, hands it to its use case, encodes the answer. Decides nothing.
+
+mod decode;
+mod encode;
+
+use std::sync::Arc;
+
+use souk_kit::{House, answer, open, status};
+use souk_proto::souk::tenancy::v1 as pb;
+use souk_proto::souk::tenancy::v1::tenancy_service_server::TenancyService;
+use souk_types::{Call, Fault, page::Page};
+use tonic::{Request, Response, Status};
+
+use crate::service::Service;
+
+/// The service that faults name.
+const DOMAIN: &str = "tenancy";
+
+/// Tenancy on the wire.
+pub(crate) struct Api {
+    house: House,
+    service: Arc<Service>,
+}
+
+type Answer<T> = Result<Response<T>, Status>;
+
+impl Api {
+    pub(crate) const fn new(house: House, service: Arc<Service>) -> Self {
+        Self { house, service }
+    }
+
+    /// A list's name for its page tokens, and the wanted page.
+    fn page(&self, call: &Call, list: &str, (size, token): (i32, &str)) -> Result<(String, Page), Fault> {
+        let org = call.scope.org().map(|org| org.to_string()).unwrap_or_default();
+        let name = format!("{list}:{org}");
+        let page = self.house.pages().open(&name, size, token)?;
+        Ok((name, page))
+    }
+}
+
+#[tonic::async_trait]
+impl TenancyService for Api {
+    async fn auto_create_workspace(
+        &self,
+        request: Request<pb::AutoCreateWorkspaceRequest>,
+    ) -> Answer<pb::AutoCreateWorkspaceResponse> {
+        let (call, ask) = open(request)?;
+        let ask = decode::auto_create_workspace(ask).map_err(status)?;
+        let service = Arc::clone(&self.service);
+        let work = async move { service.auto_create_workspace(&call, ask).await };
+        answer(self.house.owned(work).await.map(encode::ready_workspace))
+    }
+
+    async fn get_caller(&self, request: Request<pb::GetCallerRequest>) -> Answer<pb::GetCallerResponse> {
+        let (call, _) = open(request)?;
+        answer(self.service.caller(&call).await.map(encode::caller))
+    }
+
+    async fn create_org(&self, request: Request<pb::CreateOrgRequest>) -> Answer<pb::CreateOrgResponse> {
+        let (call, ask) = open(request)?;
+        let ask = decode::create_org(ask).map_err(status)?;
+        let service = Arc::clone(&self.service);
+        let work = async move { service.create_org(&call, ask).await };
+        answer(self.house.owned(work).await.map(encode::new_org))
+    }
+
+    async fn create_project(
+        &self,
+        request: Request<pb::CreateProjectRequest>,
+    ) -> Answer<pb::CreateProjectResponse> {
+        let (call, ask) = open(request)?;
+        let ask = decode::create_project(ask).map_err(status)?;
+        let service = Arc::clone(&self.service);
+        let work = async move { service.create_project(&call, ask).await };
+        let encoded = |project| pb::CreateProjectResponse { project: Some(encode::project(project)) };
+        answer(self.house.owned(work).await.map(encoded))
+    }
+
+    async fn list_projects(
+        &self,
+        request: Request<pb::ListProjectsRequest>,
+    ) -> Answer<pb::ListProjectsResponse> {
+        let (call, ask) = open(request)?;
+        let (name, page) = self.page(&call, "projects", (ask.page_size, &ask.page_token)).map_err(status)?;
+        let paged = self.service.list_projects(&call, &page).await.map_err(status)?;
+        let (items, next_page_token) = self.house.pages().seal(&name, paged).map_err(status)?;
+        let projects = items.into_iter().map(encode::project).collect();
+        Ok(Response::new(pb::ListProjectsResponse { projects, next_page_token }))
+    }
+
+    async fn get_project(&self, request: Request<pb::GetProjectRequest>) -> Answer<pb::GetProjectResponse> {
+        let (call, ask) = open(request)?;
+        let id = decode::project_id(&ask).map_err(status)?;
+        let encoded = |project| pb::GetProjectResponse { project: Some(encode::project(project)) };
+        answer(self.service.get_project(&call, id).await.map(encoded))
+    }
+
+    async fn create_api_key(
+        &self,
+        request: Request<pb::CreateApiKeyRequest>,
+    ) -> Answer<pb::CreateApiKeyResponse> {
+        let (call, ask) = open(request)?;
+        let ask = decode::create_api_key(ask).map_err(status)?;
+        let service = Arc::clone(&self.service);
+        let work = async move { service.create_api_key(&call, ask).await };
+        answer(self.house.owned(work).await.map(encode::new_api_key))
+    }
+
+    async fn list_api_keys(
+        &self,
+        request: Request<pb::ListApiKeysRequest>,
+    ) -> Answer<pb::ListApiKeysResponse> {
+        let (call, ask) = open(request)?;
+        let (name, page) = self.page(&call, "api-keys", (ask.page_size, &ask.page_token)).map_err(status)?;
+        let paged = self.service.list_api_keys(&call, &page).await.map_err(status)?;
+        let (items, next_page_token) = self.house.pages().seal(&name, paged).map_err(status)?;
+        let api_keys = items.into_iter().map(encode::api_key).collect();
+        Ok(Response::new(pb::ListApiKeysResponse { api_keys, next_page_token }))
+    }
+
+    async fn revoke_api_key(
+        &self,
+        request: Request<pb::RevokeApiKeyRequest>,
+    ) -> Answer<pb::RevokeApiKeyResponse> {
+        let (call, ask) = open(request)?;
+        let ask = decode::revoke_api_key(&ask).map_err(status)?;
+        let service = Arc::clone(&self.service);
+        let work = async move { service.revoke_api_key(&call, ask).await };
+        let encoded = |key| pb::RevokeApiKeyResponse { api_key: Some(encode::api_key(key)) };
+        answer(self.house.owned(work).await.map(encoded))
+    }
+
+    async fn create_sign_in_link(
+        &self,
+        request: Request<pb::CreateSignInLinkRequest>,
+    ) -> Answer<pb::CreateSignInLinkResponse> {
+        let (call, ask) = open(request)?;
+        let ask = decode::create_sign_in_link(&ask).map_err(status)?;
+        let service = Arc::clone(&self.service);
+        let work = async move { service.create_sign_in_link(&call, ask).await };
+        answer(self.house.owned(work).await.map(encode::sign_in_link))
+    }
+
+    async fn redeem_sign_in_link(
+        &self,
+        request: Request<pb::RedeemSignInLinkRequest>,
+    ) -> Answer<pb::RedeemSignInLinkResponse> {
+        let (call, ask) = open(request)?;
+        let code = souk_types::Secret::new(ask.code);
+        let service = Arc::clone(&self.service);
+        let work = async move { service.redeem_sign_in_link(&call, &code).await };
+        answer(self.house.owned(work).await.map(encode::new_session))
+    }
+
+    async fn end_session(&self, request: Request<pb::EndSessionRequest>) -> Answer<pb::EndSessionResponse> {
+        let (call, ask) = open(request)?;
+        let ask = decode::end_session(&ask).map_err(status)?;
+        let service = Arc::clone(&self.service);
+        let work = async move { service.end_session(&call, ask).await };
+        answer(self.house.owned(work).await.map(|()| pb::EndSessionResponse {}))
+    }
+
+    async fn resolve_principal(
+        &self,
+        request: Request<pb::ResolvePrincipalRequest>,
+    ) -> Answer<pb::ResolvePrincipalResponse> {
+        let (_, ask) = open(request)?;
+        let proof = decode::proof(ask).map_err(status)?;
+        answer(self.service.resolve(proof).await.map(encode::principal))
+    }
+}
+
+#[cfg(test)]
+mod tests;

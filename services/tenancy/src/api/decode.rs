@@ -1,0 +1,79 @@
+//! Requests into commands. Everything wrong with one is said at once.
+
+use souk_kit::wire::{Check, span};
+use souk_proto::souk::tenancy::v1 as pb;
+use souk_types::{Fault, ProjectId, Secret};
+
+use super::DOMAIN;
+use crate::model::{
+    AutoCreateWorkspace, CreateApiKey, CreateOrg, CreateProject, CreateSignInLink, EndSession, Proof,
+    RevokeApiKey,
+};
+
+pub(super) fn auto_create_workspace(
+    ask: pb::AutoCreateWorkspaceRequest,
+) -> Result<AutoCreateWorkspace, Fault> {
+    let mut check = Check::default();
+    let display_name = check.parse_optional("display_name", &ask.display_name);
+    check.done(DOMAIN, Some(AutoCreateWorkspace { display_name }))
+}
+
+pub(super) fn create_org(ask: pb::CreateOrgRequest) -> Result<CreateOrg, Fault> {
+    let mut check = Check::default();
+    let name = check.parse("display_name", &ask.display_name);
+    check.done(DOMAIN, name.map(|display_name| CreateOrg { display_name }))
+}
+
+pub(super) fn create_project(ask: pb::CreateProjectRequest) -> Result<CreateProject, Fault> {
+    let mut check = Check::default();
+    let slug = check.parse("slug", &ask.slug);
+    let display_name = check.parse_optional("display_name", &ask.display_name);
+    check.done(DOMAIN, slug.map(|slug| CreateProject { slug, display_name }))
+}
+
+pub(super) fn project_id(ask: &pb::GetProjectRequest) -> Result<ProjectId, Fault> {
+    let mut check = Check::default();
+    let id = check.parse("project_id", &ask.project_id);
+    check.done(DOMAIN, id)
+}
+
+pub(super) fn create_api_key(ask: pb::CreateApiKeyRequest) -> Result<CreateApiKey, Fault> {
+    let mut check = Check::default();
+    let name = check.parse("display_name", &ask.display_name);
+    let time_to_live = ask.time_to_live.map(|duration| span(duration).unwrap_or_default());
+    check.require(time_to_live.is_none_or(|span| !span.is_zero()), "time_to_live", "must be more than zero");
+    check.done(DOMAIN, name.map(|display_name| CreateApiKey { display_name, time_to_live }))
+}
+
+pub(super) fn revoke_api_key(ask: &pb::RevokeApiKeyRequest) -> Result<RevokeApiKey, Fault> {
+    let mut check = Check::default();
+    let id = check.parse("api_key_id", &ask.api_key_id);
+    check.done(DOMAIN, id.map(|api_key_id| RevokeApiKey { api_key_id }))
+}
+
+pub(super) fn create_sign_in_link(ask: &pb::CreateSignInLinkRequest) -> Result<CreateSignInLink, Fault> {
+    let mut check = Check::default();
+    let email = check.parse("email", &ask.email);
+    check.done(DOMAIN, email.map(|email| CreateSignInLink { email }))
+}
+
+pub(super) fn end_session(ask: &pb::EndSessionRequest) -> Result<EndSession, Fault> {
+    let mut check = Check::default();
+    let id = check.parse("session_id", &ask.session_id);
+    check.done(DOMAIN, id.map(|session_id| EndSession { session_id }))
+}
+
+pub(super) fn proof(ask: pb::ResolvePrincipalRequest) -> Result<Proof, Fault> {
+    use pb::resolve_principal_request::Credential;
+    let mut check = Check::default();
+    let proof = match ask.credential {
+        Some(Credential::ApiKey(text)) => Some(Proof::ApiKey(Secret::new(text))),
+        Some(Credential::SessionSecret(text)) => Some(Proof::SessionSecret(Secret::new(text))),
+        Some(Credential::SessionId(id)) => check.parse("session_id", &id).map(Proof::SessionId),
+        None => {
+            check.note("credential", "required");
+            None
+        }
+    };
+    check.done(DOMAIN, proof)
+}

@@ -1,0 +1,1 @@
+//! The part as the mesh sees it.

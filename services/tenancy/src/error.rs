@@ -1,0 +1,159 @@
+//! What can go wrong in tenancy, named by what the caller can do about it.
+
+use std::time::Duration;
+
+use souk_kit::Refusal;
+use souk_types::{ApiKeyId, Fault, OrgId, ProjectId, Reason, UserId};
+
+/// When a workspace that waits for billing is worth asking for again.
+const RETRY: Duration = Duration::from_secs(1);
+/// The service that faults name.
+const DOMAIN: &str = "tenancy";
+
+/// Why a command had no effect, or not yet its whole effect.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// No such org within the caller's scope.
+    #[error("no such org, or not for this caller to see")]
+    OrgNotFound(OrgId),
+    /// No such project within the caller's scope.
+    #[error("no such project, or not for this caller to see")]
+    ProjectNotFound(ProjectId),
+    /// No such API key within the caller's scope.
+    #[error("no such API key, or not for this caller to see")]
+    ApiKeyNotFound(ApiKeyId),
+    /// The caller's user has no row here.
+    #[error("no such user")]
+    UserNotFound(UserId),
+    /// The caller sees the noun but lacks the permission in its org.
+    #[error("the caller may see this but not do it")]
+    Denied {
+        /// What is missing.
+        permission: &'static str,
+    },
+    /// The org has a project with this slug.
+    #[error("the org has a project {slug:?}")]
+    SlugTaken {
+        /// The slug.
+        slug: String,
+        /// The org.
+        org_id: OrgId,
+    },
+    /// As many as the configuration allows exist.
+    #[error("no more than {limit} {what}")]
+    LimitReached {
+        /// Of what.
+        what: &'static str,
+        /// How many there may be.
+        limit: u64,
+    },
+    /// A repeat of the call that made a key.
+    #[error("the key's secret was shown once, to the first answer")]
+    KeyAlreadyShown(ApiKeyId),
+    /// A repeat of the call that made a sign-in link.
+    #[error("the link's code was shown once, to the first answer")]
+    LinkAlreadyShown(UserId),
+    /// The code opens nothing: used, expired or never made.
+    #[error("the sign-in link was used, has expired or was never made")]
+    LinkInvalid,
+    /// The credential is mistyped, revoked or was never made.
+    #[error("the credential is mistyped, was revoked or was never made")]
+    CredentialInvalid {
+        /// Which kind: `api_key`, `session`.
+        kind: &'static str,
+    },
+    /// The credential's time is over.
+    #[error("the credential has expired")]
+    CredentialExpired {
+        /// Which kind.
+        kind: &'static str,
+    },
+    /// The workspace stands but billing has not done its part; it is tried again by itself.
+    #[error("the workspace is being made and waits for billing")]
+    WorkspaceUnfinished {
+        /// The org.
+        org_id: OrgId,
+        /// What is still to be done.
+        state: &'static str,
+        /// What billing said.
+        #[source]
+        refusal: Refusal,
+    },
+    /// A method for people was called by a part.
+    #[error("the caller is no person")]
+    NoPerson,
+    /// An answer of another part cannot be read.
+    #[error("{part} answered what cannot be read: {what}")]
+    BadAnswer {
+        /// The part.
+        part: &'static str,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// The database did not do what was asked.
+    #[error(transparent)]
+    Db(#[from] souk_db::Error),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        let fault = |reason| Self::new(reason, DOMAIN, message);
+        match error {
+            Error::OrgNotFound(id) => fault(Reason::OrgNotFound).with("org_id", id),
+            Error::ProjectNotFound(id) => fault(Reason::ProjectNotFound).with("project_id", id),
+            Error::ApiKeyNotFound(id) => fault(Reason::ApiKeyNotFound).with("api_key_id", id),
+            Error::UserNotFound(id) => fault(Reason::UserNotFound).with("user_id", id),
+            Error::Denied { permission } => fault(Reason::PermissionDenied).with("permission", permission),
+            Error::SlugTaken { slug, org_id } => {
+                fault(Reason::SlugTaken).with("slug", slug).with("org_id", org_id)
+            }
+            Error::LimitReached { what, limit } => {
+                fault(Reason::LimitReached).with("what", what).with("limit", limit)
+            }
+            Error::KeyAlreadyShown(id) => fault(Reason::SecretAlreadyShown).with("api_key_id", id),
+            Error::LinkAlreadyShown(id) => fault(Reason::SecretAlreadyShown).with("user_id", id),
+            Error::LinkInvalid => fault(Reason::SignInLinkInvalid),
+            Error::CredentialInvalid { kind } => fault(Reason::TokenInvalid).with("credential", kind),
+            Error::CredentialExpired { kind } => fault(Reason::TokenExpired).with("credential", kind),
+            Error::WorkspaceUnfinished { org_id, state, refusal } if refusal.is_transient() => {
+                let after = refusal.retry_after.unwrap_or(RETRY);
+                let fault = fault(Reason::Unavailable).with("org_id", org_id).with("state", state);
+                fault.retry_in(after).because(refusal)
+            }
+            Error::WorkspaceUnfinished { refusal, .. } => refusal.into(),
+            Error::NoPerson => fault(Reason::PermissionDenied),
+            broken @ Error::BadAnswer { .. } => Self::bug(DOMAIN, broken),
+            Error::Db(error) => error.into_fault(DOMAIN),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use souk_types::Class;
+
+    use super::*;
+
+    fn refused(reason: Reason) -> Fault {
+        let refusal = Refusal::read("billing", &souk_kit::status(Fault::new(reason, "billing", "no")));
+        Error::WorkspaceUnfinished { org_id: OrgId::from_bits(1), state: "OPENING_WALLET", refusal }.into()
+    }
+
+    #[test]
+    fn what_billing_will_do_later_is_said_with_a_time() {
+        for reason in [Reason::Unavailable, Reason::DeadlineExceeded, Reason::RequestInProgress] {
+            let fault = refused(reason);
+            assert_eq!((fault.class(), fault.domain), (Class::Unavailable, "tenancy"), "{reason:?}");
+            assert!(fault.retry_after.is_some() && fault.metadata.contains_key("org_id"));
+        }
+        assert_eq!(refused(Reason::AmountOutOfRange).reason, Reason::AmountOutOfRange);
+    }
+
+    #[test]
+    fn variables_stand_in_the_metadata() {
+        let fault = Fault::from(Error::SlugTaken { slug: "web".into(), org_id: OrgId::from_bits(1) });
+        assert_eq!(fault.metadata.get("slug").map(String::as_str), Some("web"));
+        assert_eq!(Fault::from(Error::KeyAlreadyShown(ApiKeyId::from_bits(2))).metadata.len(), 1);
+    }
+}

@@ -1,0 +1,193 @@
+//! Sign-in links and the sessions they become.
+
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, QuerySelect as _,
+    sea_query::Expr,
+};
+use souk_db::{Once, Request, Tx, once};
+use souk_types::{Call, SessionId, Time};
+
+use super::{
+    PLATFORM, Store,
+    events::{Cause, Fact},
+    people::ensure_user,
+    read,
+    rows::{sessions, sign_in_links, users},
+};
+use crate::{
+    error::Error,
+    model::{CreateSignInLink, Email, EndSession, Session, SignInLink, User},
+};
+
+/// What is stored of a session about to start.
+#[derive(Clone, Debug)]
+pub(crate) struct NewSession {
+    /// The hash of its secret.
+    pub(crate) secret_hash: String,
+    /// When it ends by itself.
+    pub(crate) expire_time: Time,
+}
+
+impl Store {
+    /// Writes a link for an address, making its user when first seen.
+    pub(crate) async fn create_sign_in_link(
+        &self,
+        call: &Call,
+        ask: &CreateSignInLink,
+        (code_hash, expire_time): (&str, Time),
+    ) -> Result<Once<SignInLink>, Error> {
+        let request = &Request::of(call, PLATFORM, None, ask)?;
+        let cause = &Cause::of(call);
+        let written = self.0.write("tenancy.create_sign_in_link", |tx| async move {
+            once(&tx, request, || async {
+                insert_link(&tx, cause, &ask.email, (code_hash, expire_time)).await
+            })
+            .await
+        });
+        written.await
+    }
+
+    /// As `create_sign_in_link`, for the process itself: no call, no request log.
+    pub(crate) async fn own_sign_in_link(
+        &self,
+        email: &Email,
+        (code_hash, expire_time): (&str, Time),
+    ) -> Result<SignInLink, Error> {
+        let cause = &Cause::own();
+        let written = self.0.write("tenancy.own_sign_in_link", |tx| async move {
+            insert_link(&tx, cause, email, (code_hash, expire_time)).await
+        });
+        written.await
+    }
+
+    /// Turns the link with this hash into a session. Of those who redeem it at once, one wins.
+    pub(crate) async fn redeem(
+        &self,
+        call: &Call,
+        code_hash: &str,
+        new: &NewSession,
+    ) -> Result<(Session, User), Error> {
+        let cause = &Cause::of(call);
+        let written = self.0.write("tenancy.redeem_sign_in_link", |tx| async move {
+            let now = tx.now();
+            let won = sign_in_links::Entity::update_many()
+                .col_expr(sign_in_links::Column::RedeemTime, Expr::value(now.micros()))
+                .filter(sign_in_links::Column::CodeHash.eq(code_hash))
+                .filter(sign_in_links::Column::RedeemTime.is_null())
+                .filter(sign_in_links::Column::ExpireTime.gt(now.micros()))
+                .exec(&tx)
+                .await?;
+            if won.rows_affected != 1 {
+                return Err(Error::LinkInvalid);
+            }
+            let link = sign_in_links::Entity::find_by_id(code_hash.to_owned()).one(&tx).await?;
+            let link = link.ok_or(Error::LinkInvalid)?;
+            let user = users::Entity::find_by_id(link.user_id).one(&tx).await?;
+            let user = read::user(user.ok_or(Error::LinkInvalid)?)?;
+            let row = sessions::Model {
+                session_id: SessionId::new(now, tx.random()).to_string(),
+                user_id: user.user_id.to_string(),
+                secret_hash: new.secret_hash.clone(),
+                create_time: now.micros(),
+                expire_time: new.expire_time.micros(),
+                end_time: None,
+                version: 1,
+            };
+            let session = read::session(&row)?;
+            sessions::Entity::insert(sessions::ActiveModel::from(row)).exec_without_returning(&tx).await?;
+            Fact::session_started(&session).tell(&tx, &cause.by(user.user_id)).await?;
+            Ok((session, user))
+        });
+        written.await
+    }
+
+    /// Ends a session; one that is over or was never there is over all the same.
+    pub(crate) async fn end_session(&self, call: &Call, ask: &EndSession) -> Result<(), Error> {
+        let request = &Request::of(call, PLATFORM, None, ask)?;
+        let (id, cause) = (ask.session_id.to_string(), &Cause::of(call));
+        let id = id.as_str();
+        let written = self.0.write("tenancy.end_session", |tx| async move {
+            once(&tx, request, || async {
+                let row = sessions::Entity::find_by_id(id).lock_exclusive().one(&tx).await?;
+                if let Some(row) = row.filter(|row| row.end_time.is_none()) {
+                    end(&tx, cause, &read::session(&row)?).await?;
+                }
+                Ok::<_, Error>(())
+            })
+            .await
+        });
+        written.await.map(Once::into_answer)
+    }
+
+    /// Forgets links and sessions that ended before `before`, at most `limit` of each; says whether there
+    /// may be more.
+    pub(crate) async fn forget_ended(&self, before: Time, limit: u64) -> Result<bool, Error> {
+        let before = before.micros();
+        let written = self.0.write("tenancy.forget_ended", |tx| async move {
+            let links: Vec<String> = sign_in_links::Entity::find()
+                .select_only()
+                .column(sign_in_links::Column::CodeHash)
+                .filter(sign_in_links::Column::ExpireTime.lt(before))
+                .limit(limit)
+                .into_tuple()
+                .all(&tx)
+                .await?;
+            let over = Condition::any()
+                .add(sessions::Column::ExpireTime.lt(before))
+                .add(sessions::Column::EndTime.lt(before));
+            let ended: Vec<String> = sessions::Entity::find()
+                .select_only()
+                .column(sessions::Column::SessionId)
+                .filter(over)
+                .limit(limit)
+                .into_tuple()
+                .all(&tx)
+                .await?;
+            let full = [links.len(), ended.len()].iter().any(|count| u64::try_from(*count) == Ok(limit));
+            sign_in_links::Entity::delete_many()
+                .filter(sign_in_links::Column::CodeHash.is_in(links))
+                .exec(&tx)
+                .await?;
+            sessions::Entity::delete_many()
+                .filter(sessions::Column::SessionId.is_in(ended))
+                .exec(&tx)
+                .await?;
+            Ok(full)
+        });
+        written.await
+    }
+
+    /// Forgets answered requests begun before `before`, at most `limit`; says whether there may be more.
+    pub(crate) async fn forget_requests(&self, before: Time, limit: u64) -> Result<bool, Error> {
+        Ok(souk_db::once::forget(&self.0, before, limit).await? == limit)
+    }
+}
+
+async fn insert_link(
+    tx: &Tx,
+    cause: &Cause,
+    email: &Email,
+    (code_hash, expire_time): (&str, Time),
+) -> Result<SignInLink, Error> {
+    let user = ensure_user(tx, cause, email).await?;
+    let row = sign_in_links::ActiveModel {
+        code_hash: Set(code_hash.to_owned()),
+        user_id: Set(user.user_id.to_string()),
+        create_time: Set(tx.now().micros()),
+        expire_time: Set(expire_time.micros()),
+        redeem_time: Set(None),
+    };
+    sign_in_links::Entity::insert(row).exec_without_returning(tx).await?;
+    Ok(SignInLink { user_id: user.user_id, expire_time })
+}
+
+async fn end(tx: &Tx, cause: &Cause, session: &Session) -> Result<(), Error> {
+    let ended = Session { version: session.version.saturating_add(1), ..session.clone() };
+    sessions::Entity::update_many()
+        .col_expr(sessions::Column::EndTime, Expr::value(tx.now().micros()))
+        .col_expr(sessions::Column::Version, Expr::value(ended.version))
+        .filter(sessions::Column::SessionId.eq(session.session_id.to_string()))
+        .exec(tx)
+        .await?;
+    Ok(Fact::session_ended(&ended).tell(tx, cause).await?)
+}

@@ -1,0 +1,1 @@
+//! What the tables keep, on every engine.
