@@ -133,6 +133,8 @@ pub mod order_line {
         Working = 3,
         /// Its effects are there.
         Done = 4,
+        /// Brings nothing: the order was cancelled, or the line paid back, before its effects were asked for.
+        Void = 5,
     }
     impl State {
         /// String value of the enum field names used in the ProtoBuf definition.
@@ -146,6 +148,7 @@ pub mod order_line {
                 Self::Parked => "STATE_PARKED",
                 Self::Working => "STATE_WORKING",
                 Self::Done => "STATE_DONE",
+                Self::Void => "STATE_VOID",
             }
         }
         /// Creates an enum from field names used in the ProtoBuf definition.
@@ -156,6 +159,7 @@ pub mod order_line {
                 "STATE_PARKED" => Some(Self::Parked),
                 "STATE_WORKING" => Some(Self::Working),
                 "STATE_DONE" => Some(Self::Done),
+                "STATE_VOID" => Some(Self::Void),
                 _ => None,
             }
         }
@@ -246,6 +250,9 @@ pub struct Snapshot {
     /// SHA-256 of the delivery's body, lower-case hex.
     #[prost(string, tag = "13")]
     pub body_hash: ::prost::alloc::string::String,
+    /// When the shop rendered the delivery; the later of two states under one update_time wins.
+    #[prost(message, optional, tag = "14")]
+    pub issue_time: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// One line of a snapshot.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -253,7 +260,7 @@ pub struct SnapshotLine {
     /// The shop's id of it.
     #[prost(string, tag = "1")]
     pub line_id: ::prost::alloc::string::String,
-    /// The shop's id of the variant; empty when not readable.
+    /// The shop's id of the variant; empty when not known.
     #[prost(string, tag = "2")]
     pub variant_id: ::prost::alloc::string::String,
     /// Stock-keeping unit; may be empty.
@@ -289,6 +296,9 @@ pub struct SnapshotLine {
     /// Whether the variant may be had for nothing.
     #[prost(bool, tag = "13")]
     pub allow_zero_price: bool,
+    /// Whether the variant could not be read, so that nothing is known of what it declares.
+    #[prost(bool, tag = "14")]
+    pub variant_unreadable: bool,
 }
 /// Brings a snapshot.
 #[derive(Clone, PartialEq, ::prost::Message)]
