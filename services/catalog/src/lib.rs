@@ -1,1 +1,58 @@
-//! (to be written)
+//! The catalogue: what is sold. Offerings, their immutable versions named by content, plans and price
+//! schedules, and the artifacts they name, which this service alone writes.
+//!
+//! A version is published in steps from a durable row: the flow is checked (runner), kept under its hash
+//! (objects), its price schedule announced (billing), then the version is PUBLISHED. Each step may be done
+//! again. A flow with findings is never kept: it may hold a credential. What tenants do with a version has
+//! no place here.
+
+mod api;
+mod config;
+mod error;
+mod model;
+mod peers;
+mod service;
+mod store;
+mod work;
+
+use std::{sync::Arc, time::Duration};
+
+use souk_db::{Db, outbox::TOPIC};
+use souk_kit::{House, Mounted, Wake, Work};
+use souk_objects::Objects;
+use souk_proto::souk::catalog::v1::catalog_service_server::CatalogServiceServer;
+use souk_types::Fault;
+use tonic::service::Routes;
+
+use crate::{api::Api, peers::Peers, service::Service, store::Store, work::Sweeps};
+pub use crate::{config::Config, store::MIGRATIONS};
+
+/// How often the numberer looks for what another replica put.
+const NUMBER: Duration = Duration::from_millis(200);
+/// How often answered requests that are old enough are forgotten.
+const FORGET: Duration = Duration::from_secs(3600);
+
+/// Builds the catalogue on its database and the object store.
+///
+/// # Errors
+/// None yet; as the other services.
+pub fn build(house: &House, config: &Config, db: Db, objects: Objects) -> Result<Mounted, Fault> {
+    let service =
+        Arc::new(Service { store: Store::new(db.clone()), peers: Peers::new(house.clone()), objects });
+    let api = Api { house: house.clone(), service, limits: config.limits() };
+    let sweeps = Sweeps::new(db.clone());
+    let (numberer, forgetter) = (sweeps.clone(), sweeps);
+    let mut mounted = Mounted::new(Routes::new(CatalogServiceServer::new(api)));
+    mounted.log = Some(Arc::new(db.outbox()));
+    mounted.work = vec![
+        Work::every(house, "number", NUMBER, Some(Wake::on(db.bell(), TOPIC)), move || {
+            let sweeps = numberer.clone();
+            async move { sweeps.number().await }
+        }),
+        Work::every(house, "forget", FORGET, None, move || {
+            let sweeps = forgetter.clone();
+            async move { sweeps.forget().await }
+        }),
+    ];
+    Ok(mounted)
+}

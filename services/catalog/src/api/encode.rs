@@ -1,0 +1,83 @@
+//! Nouns into messages.
+
+use souk_kit::wire;
+use souk_proto::souk::catalog::v1::{
+    Offering, OfferingVersion, Plan, PlanLimits, Price, PriceSchedule, Quantity, offering_version,
+};
+
+use crate::model;
+
+pub(crate) fn offering(offering: model::Offering) -> Offering {
+    Offering {
+        offering_id: offering.offering_id.to_string(),
+        slug: offering.slug.to_string(),
+        display_name: offering.profile.display_name,
+        description: offering.profile.description,
+        category: offering.profile.category,
+        value_stream: offering.profile.value_stream,
+        create_time: Some(wire::timestamp(offering.create_time)),
+        etag: wire::etag(offering.version),
+        newest_version: None,
+    }
+}
+
+pub(crate) fn listed(listed: model::Listed) -> Offering {
+    Offering { newest_version: Some(version(listed.newest)), ..offering(listed.offering) }
+}
+
+pub(crate) fn version(version: model::Version) -> OfferingVersion {
+    let state = match version.state {
+        model::State::Draft => offering_version::State::Draft,
+        model::State::Published => offering_version::State::Published,
+    };
+    let schedule_hash = version.price_schedule_hash.map(|hash| hash.to_string());
+    OfferingVersion {
+        offering_version_id: version.offering_version_id.to_string(),
+        offering_id: version.offering_id.to_string(),
+        content_hash: version.content_hash.to_string(),
+        artifact_hash: version.artifact_hash.to_string(),
+        state: state.into(),
+        capabilities: version.capabilities,
+        connectors: version.connectors,
+        config_json: version.config_json,
+        plans: version.plans.into_iter().map(plan).collect(),
+        default_plan_id: version.default_plan_id.to_string(),
+        price_schedule: Some(schedule(&version.schedule, schedule_hash.unwrap_or_default())),
+        publish_time: version.publish_time.map(wire::timestamp),
+        offering_slug: version.offering_slug.to_string(),
+    }
+}
+
+fn plan(plan: model::Plan) -> Plan {
+    let terms = plan.terms;
+    Plan {
+        plan_id: plan.plan_id.to_string(),
+        slug: terms.slug.to_string(),
+        display_name: terms.display_name,
+        self_service: terms.self_service,
+        config_json: terms.config_json,
+        limits: Some(PlanLimits {
+            runs_per_minute: terms.runs_per_minute,
+            input_bytes: terms.input_bytes,
+            concurrent_runs: terms.concurrent_runs,
+        }),
+        included_credits_micros: terms.included_credits.micros(),
+    }
+}
+
+fn schedule(schedule: &model::schedule::Schedule, price_schedule_hash: String) -> PriceSchedule {
+    let prices = schedule.prices().iter().map(|price| Price {
+        dimension: price.dimension.clone(),
+        amount_micros: price.amount_micros,
+        per: price.per,
+    });
+    let default_estimate = schedule
+        .default_estimate()
+        .iter()
+        .map(|line| Quantity { dimension: line.dimension.clone(), quantity: line.quantity });
+    PriceSchedule {
+        price_schedule_hash,
+        prices: prices.collect(),
+        default_estimate: default_estimate.collect(),
+    }
+}
