@@ -11,6 +11,8 @@ pub const DOMAIN: &str = "delivery";
 
 /// When a lost race is worth another try.
 const CONFLICT_RETRY: Duration = Duration::from_millis(200);
+/// When a commit that was put off has probably been made.
+const COMMIT_RETRY: Duration = Duration::from_secs(1);
 /// When a disk or a file system that refused may answer again.
 const STORAGE_RETRY: Duration = Duration::from_secs(2);
 
@@ -35,6 +37,27 @@ pub enum Error {
         /// The instance that was asked for.
         instance_id: InstanceId,
     },
+    /// The instance belongs to somebody else, or the caller may not know of it.
+    #[error("no such instance, or not for this caller to see")]
+    InstanceNotFound {
+        /// The instance that was named.
+        instance_id: InstanceId,
+    },
+    /// The caller sees the instance, but lacks the method's permission in its org.
+    #[error("the caller may not do this")]
+    PermissionDenied,
+    /// The desired state is kept, and its commit was put off after a failure: ask again.
+    #[error("the desired state of {instance_id} is kept and still to be committed")]
+    StillCommitting {
+        /// The instance.
+        instance_id: InstanceId,
+    },
+    /// The database refused.
+    #[error(transparent)]
+    Database(#[from] souk_db::Error),
+    /// A task that worked on the repository did not end by itself.
+    #[error("the work on the desired-state repository broke off")]
+    BrokenOff(#[source] Cause),
     /// Files that delivery did not write, or that were changed after it wrote them.
     #[error("the files of {folder} are not what delivery wrote: {why}")]
     BundleUnreadable {
@@ -86,6 +109,14 @@ impl From<Error> for Fault {
             Error::AppliedStateNotFound { instance_id } => {
                 Self::new(Reason::AppliedStateNotFound, DOMAIN, message).with("instance_id", instance_id)
             }
+            Error::InstanceNotFound { instance_id } => {
+                Self::new(Reason::InstanceNotFound, DOMAIN, message).with("instance_id", instance_id)
+            }
+            Error::PermissionDenied => Self::new(Reason::PermissionDenied, DOMAIN, message),
+            Error::StillCommitting { instance_id } => Self::new(Reason::RequestInProgress, DOMAIN, message)
+                .with("instance_id", instance_id)
+                .retry_in(COMMIT_RETRY),
+            Error::Database(error) => error.into_fault(DOMAIN),
             Error::Storage { .. } => {
                 // The message names a path of this machine: that stays in the log.
                 Self::new(Reason::Unavailable, DOMAIN, "the desired-state repository cannot be reached")
@@ -93,9 +124,10 @@ impl From<Error> for Fault {
                     .because(error)
             }
             // Paths and files are made by delivery itself: a refusal is a bug or damage, not a caller's mistake.
-            Error::BundleUnreadable { .. } | Error::PathRefused { .. } | Error::Repository { .. } => {
-                Self::bug(DOMAIN, error)
-            }
+            Error::BundleUnreadable { .. }
+            | Error::PathRefused { .. }
+            | Error::Repository { .. }
+            | Error::BrokenOff(_) => Self::bug(DOMAIN, error),
         }
     }
 }

@@ -9,10 +9,12 @@ mod document;
 mod folder;
 mod parse;
 mod render;
+mod state;
 mod yaml;
 
 use std::{collections::BTreeSet, fmt};
 
+use serde::{Deserialize, Serialize, de};
 use souk_types::id::{InstanceId, OfferingVersionId, OrgId, ProjectId};
 
 pub use bundle::{Bundle, Change, Deviation, Drift, check_path, drift, replace};
@@ -20,6 +22,7 @@ pub use document::Document;
 pub use folder::{Env, Folder};
 pub use parse::parse;
 pub use render::{CONNECTOR_POLICY, GATEWAY_POLICY, GATEWAY_ROUTE, content_hash, render};
+pub use state::{AppliedState, Committed, DesiredState, Finding, Verdict, judge, weigh};
 
 /// Group and version of the custom resources: `GatewayRoute`, `GatewayPolicy` and `ConnectorPolicy`, one file
 /// each. Labels under `souk.dev/` say whose a resource is (`env`, `org`, `project`, `instance`), annotations
@@ -27,7 +30,7 @@ pub use render::{CONNECTOR_POLICY, GATEWAY_POLICY, GATEWAY_ROUTE, content_hash, 
 pub const API_VERSION: &str = "souk.dev/v1alpha1";
 
 /// All that is wanted of one instance, at one revision.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Desired {
     /// The tenant.
     pub org_id: OrgId,
@@ -58,7 +61,7 @@ pub struct Desired {
 }
 
 /// Host and path that lead to an instance.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
     /// A host of its own; `None` for the gateway's host.
     pub host: Option<String>,
@@ -75,7 +78,7 @@ impl Route {
 }
 
 /// Limits of an instance of its own; `None` leaves the gateway's general limit alone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RateLimits {
     /// Calls in a minute.
     pub requests_per_minute: Option<i64>,
@@ -86,7 +89,7 @@ pub struct RateLimits {
 }
 
 /// Caps of an instance of its own; `None` leaves the gateway's general cap alone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PayloadCaps {
     /// Bytes of one request.
     pub request_bytes: Option<i64>,
@@ -95,10 +98,24 @@ pub struct PayloadCaps {
 }
 
 /// The name of what stands in an instance's files, whatever the revision: `sha256:` and 64 hex digits.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
 pub struct ContentHash(String);
 
 impl ContentHash {
+    /// Takes a hash's text form; `None` when it is not one.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix("sha256:")?;
+        (digits.len() == 64 && digits.bytes().all(is_hex)).then(|| Self(text.to_owned()))
+    }
+
+    /// The 64 hex digits alone, as they stand on the wire.
+    #[must_use]
+    pub fn hex(&self) -> &str {
+        self.0.strip_prefix("sha256:").unwrap_or_default()
+    }
+
     /// The text form.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -122,15 +139,15 @@ pub struct Applied {
 }
 
 /// The name of a commit: 40 hex digits.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
 pub struct CommitId(String);
 
 impl CommitId {
     /// Takes a commit's name; `None` when it is not 40 lower-case hex digits.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        (text.len() == 40 && text.bytes().all(hex)).then(|| Self(text.to_owned()))
+        (text.len() == 40 && text.bytes().all(is_hex)).then(|| Self(text.to_owned()))
     }
 
     /// The text form.
@@ -143,6 +160,24 @@ impl CommitId {
 impl fmt::Display for CommitId {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.0)
+    }
+}
+
+fn is_hex(byte: u8) -> bool {
+    byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)
+}
+
+impl<'de> Deserialize<'de> for ContentHash {
+    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| de::Error::custom("expected sha256: and 64 hex digits"))
+    }
+}
+
+impl<'de> Deserialize<'de> for CommitId {
+    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| de::Error::custom("expected 40 hex digits"))
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Held as text, so that writing it twice gives the same bytes and no number is read and written again.
 
+use serde::{Deserialize, Serialize, de};
 use serde_json::Value;
 use souk_types::Violation;
 
@@ -11,8 +12,17 @@ const DEPTH: usize = 64;
 const BYTES: usize = 512 * 1024;
 
 /// A JSON document in canonical text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
 pub struct Document(String);
+
+impl<'de> Deserialize<'de> for Document {
+    /// From its canonical text, as it was serialized; the text is a string within the outer document.
+    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::from_canonical(&text).ok_or_else(|| de::Error::custom("expected canonical JSON text"))
+    }
+}
 
 impl Document {
     /// The canonical form of a value.

@@ -3,6 +3,7 @@
 //! Each file carries whose it is, at which revision, and the hash of what all of them say.
 
 use aws_lc_rs::digest;
+use souk_types::Violation;
 
 use super::{
     API_VERSION, Bundle, ContentHash, Desired, Env, Folder, check,
@@ -22,6 +23,12 @@ const HEADER: &str = "# Written by souk. A change made here is drift: it is repo
 type Entries = Vec<(&'static str, Node)>;
 
 impl Desired {
+    /// Everything that forbids to render it, by the names of this model; empty when nothing does.
+    #[must_use]
+    pub fn violations(&self) -> Vec<Violation> {
+        check::violations(self)
+    }
+
     /// The folder of the instance in a cell.
     #[must_use]
     pub fn folder(&self, env: &Env) -> Folder {
@@ -39,7 +46,7 @@ impl Desired {
 /// # Errors
 /// [`Error::Invalid`] with everything that may not be rendered.
 pub fn render(env: &Env, desired: &Desired) -> Result<Bundle, Error> {
-    let violations = check::violations(desired);
+    let violations = desired.violations();
     if !violations.is_empty() {
         return Err(Error::Invalid(violations));
     }

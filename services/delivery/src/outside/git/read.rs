@@ -36,6 +36,8 @@ pub struct Instances {
     pub commit: Option<CommitId>,
     /// Each instance's folder with a name for its content: equal names, equal files.
     pub folders: BTreeMap<Folder, String>,
+    /// Paths of the cell that lead into no instance's folder: nobody of ours wrote them.
+    pub strays: Vec<String>,
 }
 
 /// One commit of the history.
@@ -85,25 +87,40 @@ impl Repository {
         let repository = self.inner.to_thread_local();
         let Some(head) = branch::head(&repository)? else { return Ok(Instances::default()) };
         let root = env.instances();
+        let mut strays = Vec::new();
         let mut level = match find(&repository, head, &root)? {
             Some((id, EntryKind::Tree)) => vec![(root, id)],
-            _ => Vec::new(),
+            Some(_) => {
+                strays.push(root);
+                Vec::new()
+            }
+            None => Vec::new(),
         };
         // Three levels down: org, project, instance.
         for _ in 0..3 {
             let mut next = Vec::new();
             for (path, id) in level {
-                let children = children(&repository, id)?;
-                let folders = children.into_iter().filter(|(_, _, kind)| *kind == EntryKind::Tree);
-                next.extend(folders.map(|(name, id, _)| (format!("{path}/{name}"), id)));
+                for (name, id, kind) in children(&repository, id)? {
+                    let path = format!("{path}/{name}");
+                    if kind == EntryKind::Tree {
+                        next.push((path, id));
+                    } else {
+                        strays.push(path);
+                    }
+                }
             }
             level = next;
         }
-        let folders = level.into_iter().filter_map(|(path, id)| match Folder::of_path(&path) {
-            Some((folder, "")) => Some((folder, id.to_hex().to_string())),
-            _ => None,
-        });
-        Ok(Instances { commit: Some(commit_id(head)?), folders: folders.collect() })
+        let mut folders = BTreeMap::new();
+        for (path, id) in level {
+            match Folder::of_path(&path) {
+                Some((folder, "")) => {
+                    folders.insert(folder, id.to_hex().to_string());
+                }
+                _ => strays.push(path),
+            }
+        }
+        Ok(Instances { commit: Some(commit_id(head)?), folders, strays })
     }
 
     /// The newest commits first, along first parents, at most `limit`.
