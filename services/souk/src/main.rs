@@ -1,2 +1,7 @@
-//! The `souk` binary.
-fn main() {}
+//! The `souk` binary: everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    souk::main()
+}

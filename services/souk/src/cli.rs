@@ -1,0 +1,200 @@
+//! The command line: data on standard output, talk on standard error, hints on errors.
+
+mod instances;
+mod keys;
+mod login;
+mod mesh_token;
+mod offerings;
+mod orders;
+mod output;
+mod remote;
+mod runs;
+mod server;
+mod shops;
+mod wallet;
+mod workspace;
+mod yaml;
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+use souk_types::PartName;
+
+pub(crate) use self::yaml::Manifest;
+pub(crate) use self::{offerings::publish_manifest, output::Failure, remote::Remote};
+use self::{output::Output, remote::Access};
+use crate::process;
+
+/// An agent store you can run.
+#[derive(Parser)]
+#[command(name = "souk", version, about, disable_help_subcommand = true)]
+struct Cli {
+    #[command(flatten)]
+    shared: Shared,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Args)]
+struct Shared {
+    /// The data directory.
+    #[arg(long, global = true, default_value = ".souk", env = "SOUK_DATA", value_name = "DIR")]
+    data: PathBuf,
+    /// The gateway to call [default: the one of the data directory, else http://127.0.0.1:7400].
+    #[arg(long, global = true, env = "SOUK_SERVER", value_name = "URL")]
+    server: Option<String>,
+    /// An API key or access token [default: the data directory's operator, else the saved login].
+    #[arg(long, global = true, env = "SOUK_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// Print JSON: one document, or a line each for watches.
+    #[arg(long, global = true)]
+    json: bool,
+    /// What makes a repeat of a changing command the same command [default: a fresh one].
+    #[arg(long, global = true, value_name = "ID")]
+    request_id: Option<String>,
+    /// Where saved logins lie.
+    #[arg(long, global = true, env = "HOME", hide = true, hide_env_values = true)]
+    home: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the whole platform in one process.
+    Up(process::Up),
+    /// Run some parts only; the others are reached at their addresses under [mesh], or by their sockets.
+    Run(RunArgs),
+    /// Make a one-time sign-in link, good for ten minutes.
+    Login(login::Login),
+    /// Tell who the caller is.
+    Whoami,
+    /// Make the caller's workspace, or show it.
+    Workspace(workspace::Workspace),
+    /// Offerings.
+    #[command(subcommand)]
+    Offerings(offerings::Offerings),
+    /// Instances.
+    #[command(subcommand)]
+    Instances(instances::Instances),
+    /// Runs.
+    #[command(subcommand)]
+    Runs(runs::Runs),
+    /// Show the wallet.
+    Wallet(wallet::Wallet),
+    /// List the ledger, newest first.
+    Ledger(wallet::Ledger),
+    /// Shops.
+    #[command(subcommand)]
+    Shop(shops::Shop),
+    /// Orders.
+    #[command(subcommand)]
+    Orders(orders::Orders),
+    /// API keys.
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// Sign a mesh token with the directory's keyring, for grpcurl on the mesh socket.
+    MeshToken(mesh_token::MeshToken),
+    /// Bring the schemas of every part up to date.
+    Migrate(process::Migrate),
+    /// Print the version.
+    Version,
+}
+
+/// `souk run`: an instance, or, with --only, parts of the platform.
+#[derive(Args)]
+struct RunArgs {
+    /// The instance to run: its id, or its offering's slug.
+    #[arg(required_unless_present = "only", value_name = "INSTANCE")]
+    instance: Option<String>,
+    /// The input; `-` reads standard input.
+    #[arg(required_unless_present = "only", value_name = "TEXT", allow_hyphen_values = true)]
+    input: Option<String>,
+    /// The conversation it belongs to.
+    #[arg(long, value_name = "ID")]
+    session: Option<String>,
+    /// Run these parts of the platform here, separated by commas.
+    #[arg(long, value_delimiter = ',', value_name = "PART", conflicts_with_all = ["instance", "input"])]
+    only: Vec<PartName>,
+    /// Where the gateway listens, when it is one of them.
+    #[arg(long, default_value = "127.0.0.1:7400", requires = "only", value_name = "ADDR:PORT")]
+    listen: SocketAddr,
+    /// The configuration file [default: DIR/souk.toml].
+    #[arg(long, requires = "only", value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Runs the command line.
+pub(crate) fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; whoever closed the pipe has seen enough.
+            error.print().ok();
+            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        }
+    };
+    let output = Output::new(cli.shared.json);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return output.fail(&Failure::broken(&error)),
+    };
+    match runtime.block_on(run(cli, &output)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => output.fail(&failure),
+    }
+}
+
+async fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
+    let Cli { shared, command } = cli;
+    match command {
+        Command::Up(up) => return server::up(&shared.data, up, output).await,
+        Command::Migrate(migrate) => return server::migrate(&shared.data, migrate, output).await,
+        Command::MeshToken(ask) => return mesh_token::run(&shared.data, &ask, output),
+        Command::Version => return output.line("version", env!("CARGO_PKG_VERSION")),
+        Command::Run(RunArgs { only, listen, config, .. }) if !only.is_empty() => {
+            return server::only(&shared.data, process::Only { parts: only, listen, config }, output).await;
+        }
+        _ => {}
+    }
+    let access = Access { data: shared.data, server: shared.server, token: shared.token, home: shared.home };
+    let remote = Remote::connect(access, shared.request_id)?;
+    match command {
+        Command::Login(ask) => login::run(&remote, ask, output).await,
+        Command::Whoami => login::whoami(&remote, output).await,
+        Command::Workspace(ask) => workspace::run(&remote, ask, output).await,
+        Command::Offerings(ask) => offerings::run(&remote, ask, output).await,
+        Command::Instances(ask) => instances::run(&remote, ask, output).await,
+        Command::Runs(ask) => runs::run(&remote, ask, output).await,
+        Command::Run(RunArgs { instance, input, session, .. }) => {
+            let ask = runs::Create { instance, input, session };
+            runs::create(&remote, ask, output).await
+        }
+        Command::Wallet(ask) => wallet::show(&remote, ask, output).await,
+        Command::Ledger(ask) => wallet::ledger(&remote, ask, output).await,
+        Command::Shop(ask) => shops::run(&remote, ask, output).await,
+        Command::Orders(ask) => orders::run(&remote, ask, output).await,
+        Command::Keys(ask) => keys::run(&remote, ask, output).await,
+        Command::Up(_) | Command::Migrate(_) | Command::MeshToken(_) | Command::Version => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn run_takes_an_instance_or_parts() {
+        assert!(Cli::try_parse_from(["souk", "run", "ins_1", "hello"]).is_ok());
+        assert!(Cli::try_parse_from(["souk", "run", "--only", "billing,runs"]).is_ok());
+        assert!(Cli::try_parse_from(["souk", "run"]).is_err());
+        assert!(Cli::try_parse_from(["souk", "run", "--only", "nobody"]).is_err());
+        assert!(Cli::try_parse_from(["souk", "run", "ins_1", "hello", "--only", "billing"]).is_err());
+    }
+}

@@ -1,0 +1,196 @@
+//! What the command line prints: tables for people, JSON for programs, errors with a hint.
+
+use std::{
+    fmt::Write as _,
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use prost::Message;
+use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
+use serde_json::{Value, json};
+use souk_kit::Refusal;
+use souk_proto::FILE_DESCRIPTOR_SET;
+use souk_types::Reason;
+use tonic::{Code, Status};
+
+/// Where data goes, and in which form.
+pub(crate) struct Output {
+    json: bool,
+    pool: DescriptorPool,
+}
+
+/// Why a command ended badly, and what to do about it.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    message: String,
+    hint: Option<String>,
+    reason: Option<String>,
+    exit: u8,
+}
+
+impl Failure {
+    /// Something the user can mend.
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None, reason: None, exit: 1 }
+    }
+
+    /// Something that is broken here.
+    pub(crate) fn broken(error: &dyn std::fmt::Display) -> Self {
+        Self { message: error.to_string(), hint: None, reason: None, exit: 70 }
+    }
+
+    /// Adds what to do about it.
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// What the server refused.
+    pub(crate) fn refused(status: &Status) -> Self {
+        let refusal = Refusal::read("gateway", status);
+        let remedy = Reason::ALL.iter().find(|reason| refusal.is(**reason)).map(|reason| reason.remedy().to_owned());
+        let away = refusal.reason.is_empty() && matches!(refusal.code, Code::Unavailable | Code::Unknown);
+        let message = if away { "the server does not answer".to_owned() } else { violations(status, &refusal) };
+        let hint = if away { Some("is it running? souk up".to_owned()) } else { remedy };
+        let reason = (!refusal.reason.is_empty()).then_some(refusal.reason);
+        let exit = if refusal.code == Code::Internal { 70 } else { 1 };
+        Self { message, hint, reason, exit }
+    }
+}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        Self::refused(&status)
+    }
+}
+
+/// The message, and every bad field on a line of its own.
+fn violations(status: &Status, refusal: &Refusal) -> String {
+    let mut text = refusal.message.clone();
+    let details = tonic_types::StatusExt::get_details_bad_request(status);
+    let fields = details.map(|details| details.field_violations).unwrap_or_default();
+    if fields.len() > 1 {
+        for field in fields {
+            // Writing to a String cannot fail.
+            write!(text, "\n  {}: {}", field.field, field.description).ok();
+        }
+    }
+    text
+}
+
+impl Output {
+    pub(crate) fn new(json: bool) -> Self {
+        // The set is made with the binary; an unreadable one leaves JSON without messages, told on use.
+        let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap_or_default();
+        Self { json, pool }
+    }
+
+    /// Whether a program reads.
+    pub(crate) const fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Prints a message of the wire: for programs as ProtoJSON, for people as `text` says.
+    pub(crate) fn message<M: Message>(
+        &self,
+        name: &str,
+        message: &M,
+        text: impl FnOnce(&M) -> String,
+    ) -> Result<(), Failure> {
+        if self.json { self.value(&self.proto_json(name, message)?) } else { self.text(&text(message)) }
+    }
+
+    /// A message as ProtoJSON, defaults included.
+    pub(crate) fn proto_json<M: Message>(&self, name: &str, message: &M) -> Result<Value, Failure> {
+        let unknown = || Failure::broken(&format!("no message is called {name}"));
+        let descriptor = self.pool.get_message_by_name(name).ok_or_else(unknown)?;
+        let dynamic = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice());
+        let dynamic = dynamic.map_err(|error| Failure::broken(&error))?;
+        let options = SerializeOptions::new().skip_default_fields(false);
+        dynamic.serialize_with_options(serde_json::value::Serializer, &options).map_err(|error| Failure::broken(&error))
+    }
+
+    /// Prints one JSON document on a line.
+    pub(crate) fn value(&self, value: &Value) -> Result<(), Failure> {
+        self.text(&value.to_string())
+    }
+
+    /// Prints one named word.
+    pub(crate) fn line(&self, name: &str, word: &str) -> Result<(), Failure> {
+        if self.json { self.value(&json!({ name: word })) } else { self.text(word) }
+    }
+
+    /// Prints text for people.
+    pub(crate) fn text(&self, text: &str) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        let written = writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush());
+        match written {
+            // Whoever closed the pipe has seen enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(error) => Err(Failure::broken(&error)),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Says something beside the data.
+    pub(crate) fn say(&self, text: &str) {
+        writeln!(io::stderr(), "{text}").ok();
+    }
+
+    /// Says why it ended badly.
+    pub(crate) fn fail(&self, failure: &Failure) -> ExitCode {
+        if self.json {
+            let error = json!({"error": {
+                "message": failure.message, "reason": failure.reason, "hint": failure.hint,
+            }});
+            self.say(&error.to_string());
+        } else {
+            let reason = failure.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+            self.say(&format!("error: {}{reason}", failure.message));
+            if let Some(hint) = &failure.hint {
+                self.say(&format!("hint: {hint}"));
+            }
+        }
+        ExitCode::from(failure.exit)
+    }
+}
+
+/// Lines up cells in columns two blanks apart.
+pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |cells: Vec<&str>| {
+        let cells = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    let mut lines = vec![line(head.to_vec())];
+    lines.extend(rows.iter().map(|row| line(row.iter().map(String::as_str).collect())));
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use souk_proto::souk::billing::v1::{GetWalletResponse, Wallet};
+
+    use super::*;
+
+    #[test]
+    fn messages_are_proto_json_with_defaults() {
+        let output = Output::new(true);
+        let wallet = Wallet { available_micros: 5, ..Wallet::default() };
+        let json = output.proto_json("souk.billing.v1.GetWalletResponse", &GetWalletResponse { wallet: Some(wallet) });
+        let json = json.unwrap();
+        assert_eq!(json["wallet"]["availableMicros"], "5");
+        assert_eq!(json["wallet"]["reservedMicros"], "0");
+    }
+
+    #[test]
+    fn columns_line_up() {
+        let text = table(&["A", "LONG"], &[vec!["xyz".into(), "1".into()], vec!["é".into(), "2".into()]]);
+        assert_eq!(text, "A    LONG\nxyz  1\né    2");
+    }
+}

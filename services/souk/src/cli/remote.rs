@@ -1,0 +1,169 @@
+//! How a command reaches the gateway: which server, and as whom.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+use souk_kit::{clock::MachineRandom, keyring::write_private};
+use souk_types::{Random, Secret};
+use tonic::{
+    Request, Status,
+    metadata::{Ascii, MetadataValue},
+    service::{Interceptor, interceptor::InterceptedService},
+    transport::{Channel, ClientTlsConfig, Endpoint},
+};
+
+use super::output::Failure;
+
+/// Where `up` writes what a command needs.
+pub(crate) const OPERATOR: &str = "operator.toml";
+const NOBODY: &str = "http://127.0.0.1:7400";
+
+/// A server and how to speak to it, as it stands in a file that only its owner may read.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Saved {
+    /// The gateway's URL.
+    pub(crate) server: String,
+    /// An API key, or a session's access token.
+    pub(crate) token: String,
+}
+
+impl Saved {
+    /// Reads the file; `None` when there is none.
+    pub(crate) fn read(path: &Path) -> Result<Option<Self>, Failure> {
+        match fs::read_to_string(path) {
+            Ok(text) => {
+                let damaged = |error: toml::de::Error| {
+                    Failure::new(format!("{}: {}", path.display(), error.message())).hint("delete it and sign in again")
+                };
+                toml::from_str(&text).map(Some).map_err(damaged)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Failure::new(format!("{}: {error}", path.display()))),
+        }
+    }
+
+    /// Writes the file, readable by its owner alone.
+    pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
+        let failed = |error: &dyn std::fmt::Display| Failure::new(format!("{}: {error}", path.display()));
+        if let Some(dir) = path.parent() {
+            fs::create_dir_all(dir).map_err(|error| failed(&error))?;
+        }
+        let text = toml::to_string(self).map_err(|error| failed(&error))?;
+        write_private(path, text.as_bytes()).map_err(|error| failed(&error))
+    }
+}
+
+/// What the user said of server and credential.
+pub(crate) struct Access {
+    pub(crate) data: PathBuf,
+    pub(crate) server: Option<String>,
+    pub(crate) token: Option<String>,
+    pub(crate) home: Option<PathBuf>,
+}
+
+/// The gateway, as somebody.
+pub(crate) struct Remote {
+    channel: Channel,
+    token: Option<Secret<String>>,
+    server: String,
+    request_id: Option<String>,
+    login: Option<PathBuf>,
+}
+
+/// A channel that shows the credential.
+pub(crate) type Shown = InterceptedService<Channel, Show>;
+
+/// Shows a credential with every call.
+#[derive(Clone)]
+pub(crate) struct Show(Option<MetadataValue<Ascii>>);
+
+impl Interceptor for Show {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(value) = &self.0 {
+            request.metadata_mut().insert("authorization", value.clone());
+        }
+        Ok(request)
+    }
+}
+
+impl Remote {
+    /// Finds server and credential: what was said, then the data directory's operator, then the saved
+    /// login. Nothing is sent yet.
+    pub(crate) fn connect(access: Access, request_id: Option<String>) -> Result<Self, Failure> {
+        let login = access.home.map(|home| home.join(".config/souk/login.toml"));
+        let operator = Saved::read(&access.data.join(OPERATOR))?;
+        let saved = match (&operator, &login) {
+            (None, Some(path)) => Saved::read(path)?,
+            _ => None,
+        };
+        let found = operator.or(saved);
+        let server = access.server.clone().or_else(|| found.as_ref().map(|found| found.server.clone()));
+        let server = server.unwrap_or_else(|| NOBODY.to_owned());
+        // A credential found in a file is for the server that stands beside it, and for no other.
+        let own = found.filter(|found| access.server.as_ref().is_none_or(|server| *server == found.server));
+        let token = access.token.or_else(|| own.map(|found| found.token)).map(Secret::new);
+        Self::to(server, token, request_id, login)
+    }
+
+    /// A gateway that is known, as somebody who is known.
+    pub(crate) fn to(
+        server: String,
+        token: Option<Secret<String>>,
+        request_id: Option<String>,
+        login: Option<PathBuf>,
+    ) -> Result<Self, Failure> {
+        let bad = |error: &dyn std::fmt::Display| {
+            Failure::new(format!("{server:?} is no server's URL: {error}")).hint("http://127.0.0.1:7400")
+        };
+        let mut endpoint = Endpoint::from_shared(server.clone()).map_err(|error| bad(&error))?;
+        if server.starts_with("https://") {
+            let tls = ClientTlsConfig::new().with_native_roots();
+            endpoint = endpoint.tls_config(tls).map_err(|error| bad(&error))?;
+        }
+        let channel = endpoint.connect_timeout(Duration::from_secs(5)).connect_lazy();
+        Ok(Self { channel, token, server, request_id, login })
+    }
+
+    /// A channel for a generated client.
+    pub(crate) fn channel(&self) -> Result<Shown, Failure> {
+        let value = match &self.token {
+            None => None,
+            Some(token) => {
+                let value = MetadataValue::try_from(format!("Bearer {}", token.expose().trim()));
+                Some(value.map_err(|_| Failure::new("the token has characters that no token has"))?)
+            }
+        };
+        Ok(InterceptedService::new(self.channel.clone(), Show(value)))
+    }
+
+    /// The request id of this command: the one that was said, else a fresh one. `step` tells several
+    /// calls of one command apart.
+    pub(crate) fn request_id(&self, step: &str) -> String {
+        match &self.request_id {
+            Some(id) if step.is_empty() => id.clone(),
+            Some(id) => format!("{id}:{step}"),
+            None => {
+                let mut bytes = [0_u8; 16];
+                MachineRandom::default().fill(&mut bytes);
+                bytes.iter().fold("cli-".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+            }
+        }
+    }
+
+    /// The gateway's URL.
+    pub(crate) fn server(&self) -> &str {
+        self.server.trim_end_matches('/')
+    }
+
+    /// Keeps a credential for later commands.
+    pub(crate) fn save(&self, token: &str) -> Result<PathBuf, Failure> {
+        let path = self.login.clone().ok_or_else(|| Failure::new("there is no home directory to save a login in"))?;
+        Saved { server: self.server.clone(), token: token.to_owned() }.write(&path)?;
+        Ok(path)
+    }
+}

@@ -1,0 +1,117 @@
+//! `souk up`, `souk run --only` and `souk migrate`: the process as its operator sees it.
+
+use std::path::Path;
+
+use serde_json::json;
+use souk_types::{PartName, Secret};
+
+use super::{
+    output::{Failure, Output},
+    remote::{OPERATOR, Remote, Saved},
+};
+use crate::{
+    demo,
+    process::{self, Error, Migrate, Only, Running, Up},
+    settings::Settings,
+};
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let text = error.to_string();
+        let hint = match &error {
+            Error::Public(_) => Some("put TLS in front, or insist: --insecure-public"),
+            Error::Listen { .. } => Some("choose another address: --listen 127.0.0.1:0"),
+            Error::Settings(_) => Some("see the settings in force: souk up --print-config"),
+            Error::Lock(_) | Error::Keyring(_) | Error::Mesh(_) | Error::Part { .. } | Error::Data { .. } => None,
+        };
+        let failure = Self::new(text);
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+fn settings(data: &Path, config: Option<&Path>) -> Result<Settings, Failure> {
+    Settings::read(data, config).map_err(|mistakes| Error::Settings(mistakes).into())
+}
+
+pub(crate) async fn up(data: &Path, up: Up, output: &Output) -> Result<(), Failure> {
+    let settings = settings(data, up.config.as_deref())?;
+    if up.print_config {
+        let text = toml::to_string(&settings).map_err(|error| Failure::broken(&error))?;
+        return output.text(&text);
+    }
+    process::check_address(&up)?;
+    let running = process::start(data, &settings, PartName::ALL, up.listen).await?;
+    let told = welcome(data, &running, up.no_demo, output).await;
+    if told.is_ok() {
+        process::asked_to_end().await;
+        output.say("ending: what was begun is finished first");
+    }
+    let in_time = running.end().await;
+    told?;
+    if in_time { Ok(()) } else { Err(Failure::new("not everything ended in time")) }
+}
+
+/// Makes the operator known to the command line, seeds the demo and says where everything is.
+async fn welcome(data: &Path, running: &Running, no_demo: bool, output: &Output) -> Result<(), Failure> {
+    let address = running.address.ok_or_else(|| Failure::broken(&"the gateway does not listen"))?;
+    let url = format!("http://{address}");
+    let tenancy = running.hands.tenancy.as_ref().ok_or_else(|| Failure::broken(&"tenancy does not run here"))?;
+    let failed = |fault: souk_types::Fault| Failure::broken(&souk_kit::status::chain(&fault));
+    let token = operator(data, &url, tenancy).await?;
+    if !no_demo {
+        let remote = Remote::to(url.clone(), Some(token), None, None)?;
+        demo::seed(&remote).await?;
+    }
+    let link = tenancy.sign_in_link("operator@localhost").await.map_err(failed)?;
+    let sign_in = format!("{url}/sign-in/{}", link.expose());
+    if output.is_json() {
+        let ready = json!({"ready": true, "url": url, "grpc": address.to_string(), "signIn": sign_in});
+        return output.value(&ready);
+    }
+    output.text(&format!(
+        "souk is up\n\n  console  {url}/\n  gRPC     {address}\n  sign in  {sign_in}\n           (good once, for ten minutes)\n\n  data in {} · ctrl-c ends it",
+        data.display()
+    ))
+}
+
+/// The operator's credential: the one in the directory, else a fresh one. The file also tells later
+/// commands where the gateway listens now.
+async fn operator(
+    data: &Path,
+    url: &str,
+    tenancy: &souk_tenancy::Local,
+) -> Result<Secret<String>, Failure> {
+    let failed = |fault: souk_types::Fault| Failure::broken(&souk_kit::status::chain(&fault));
+    let path = data.join(OPERATOR);
+    let known = Saved::read(&path)?.map(|saved| Secret::new(saved.token));
+    let token = tenancy.bootstrap(known).await.map_err(failed)?;
+    Saved { server: url.to_owned(), token: token.expose().clone() }.write(&path)?;
+    Ok(token)
+}
+
+pub(crate) async fn only(data: &Path, only: Only, output: &Output) -> Result<(), Failure> {
+    let settings = settings(data, only.config.as_deref())?;
+    let running = process::start(data, &settings, &only.parts, only.listen).await?;
+    let parts: Vec<_> = only.parts.iter().map(ToString::to_string).collect();
+    if output.is_json() {
+        let url = running.address.map(|address| format!("http://{address}"));
+        output.value(&json!({"ready": true, "parts": parts, "url": url}))?;
+    } else {
+        output.text(&format!("running {}", parts.join(", ")))?;
+    }
+    process::asked_to_end().await;
+    if running.end().await { Ok(()) } else { Err(Failure::new("not everything ended in time")) }
+}
+
+pub(crate) async fn migrate(data: &Path, migrate: Migrate, output: &Output) -> Result<(), Failure> {
+    let settings = settings(data, migrate.config.as_deref())?;
+    let parts = process::migrate(data, &settings).await?;
+    let parts: Vec<_> = parts.iter().map(ToString::to_string).collect();
+    if output.is_json() {
+        return output.value(&json!({"migrated": parts}));
+    }
+    output.text(&format!("up to date: {}", parts.join(", ")))
+}

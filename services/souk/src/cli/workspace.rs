@@ -1,0 +1,33 @@
+//! `souk workspace`.
+
+use clap::Args;
+use souk_proto::souk::tenancy::v1::{
+    AutoCreateWorkspaceRequest, AutoCreateWorkspaceResponse, tenancy_service_client::TenancyServiceClient,
+};
+use souk_types::Credits;
+
+use super::{
+    output::{Failure, Output},
+    remote::Remote,
+};
+
+/// `souk workspace`.
+#[derive(Args)]
+pub(crate) struct Workspace {
+    /// Its name for people [default: made from the caller's address].
+    #[arg(long)]
+    name: Option<String>,
+}
+
+pub(crate) async fn run(remote: &Remote, ask: Workspace, output: &Output) -> Result<(), Failure> {
+    let mut client = TenancyServiceClient::new(remote.channel()?);
+    let display_name = ask.name.unwrap_or_default();
+    let request = AutoCreateWorkspaceRequest { request_id: remote.request_id(""), display_name };
+    let workspace = client.auto_create_workspace(request).await?.into_inner();
+    output.message("souk.tenancy.v1.AutoCreateWorkspaceResponse", &workspace, text)
+}
+
+fn text(workspace: &AutoCreateWorkspaceResponse) -> String {
+    let balance = Credits::from_micros(workspace.wallet_balance_micros);
+    format!("org      {}\nproject  {}\nwallet   {balance} credits", workspace.org_id, workspace.project_id)
+}
