@@ -1,0 +1,15 @@
+//! The nouns of the runs and how they change: a run, its events, what it used, what its instance may do.
+//!
+//! Pure: no I/O, no clock, nothing of the wire or the tables. Time is handed in.
+
+mod entitlements;
+mod run;
+mod transition;
+mod usage;
+
+pub(crate) use self::{
+    entitlements::{Entitlements, InstanceState, Limits, NotServing},
+    run::{Bill, CreateRun, Delta, Error, Event, Happening, Origin, Output, Run, State, What},
+    transition::{Illegal, Next, Progress},
+    usage::Usage,
+};

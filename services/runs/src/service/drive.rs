@@ -1,0 +1,194 @@
+//! Brings one run to its end, step by step, each written down before the next. Whoever takes the run over
+//! goes on from the row; every call to billing carries a request id of the run's own, so nothing is charged
+//! twice.
+
+use std::{sync::Arc, time::Duration};
+
+use souk_kit::Refusal;
+use souk_types::{Reason, ReservationId};
+
+use super::Service;
+use crate::{
+    error::{self, Error},
+    model::{self, Bill, Next, Run},
+    peers::Authorized,
+    store::Hold,
+};
+
+/// The first pause before another try, and the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+impl Service {
+    /// Starts the run's task.
+    pub(super) fn launch(self: &Arc<Self>, run: Run) {
+        let this = Arc::clone(self);
+        self.house.detach(async move {
+            let run_id = run.run_id;
+            match this.drive(run).await {
+                Ok(()) => {}
+                Err(Error::Lost) => tracing::warn!(run = %run_id, "another owner has the run"),
+                // The lease runs out, and the recovery goes on from the row.
+                Err(error) => {
+                    let cause = souk_kit::status::chain(&error);
+                    tracing::error!(run = %run_id, cause, "the run's task ended early");
+                }
+            }
+        });
+    }
+
+    /// Works on the run while it is held.
+    async fn drive(&self, run: Run) -> Result<(), Error> {
+        let hold = Hold::on(&run);
+        tokio::select! {
+            outcome = Box::pin(self.steps(run)) => outcome,
+            lost = self.keep(hold) => Err(lost),
+        }
+    }
+
+    /// Renews the hold; ends when it is lost.
+    async fn keep(&self, hold: Hold) -> Error {
+        loop {
+            tokio::time::sleep(self.config.lease() / 3).await;
+            match self.store.renew(hold).await {
+                Ok(()) => {}
+                Err(Error::Lost) => return Error::Lost,
+                // The next try may come in time; if not, the steps notice.
+                Err(error) => tracing::warn!(run = %hold.run_id, %error, "the lease was not renewed"),
+            }
+        }
+    }
+
+    async fn steps(&self, mut run: Run) -> Result<(), Error> {
+        // Only who authorized knows that no engine was asked yet.
+        let mut engine_is_free = false;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let hold = Hold::on(&run);
+            let step = match run.next(engine_is_free) {
+                Next::Rest => return Ok(()),
+                Next::Authorize => {
+                    engine_is_free = true;
+                    self.authorize(&run, hold).await
+                }
+                Next::Execute => self.execute(&run, hold).await.map(Some),
+                Next::Interrupt => self.interrupt(hold).await.map(Some),
+                Next::Settle(reservation) => {
+                    let bill = self.peers.billing.settle(&run, reservation).await;
+                    self.close(hold, bill).await
+                }
+                Next::Release(reservation) => self.release(&run, reservation).await,
+            };
+            match step? {
+                Some(next) => (run, pause) = (next, FIRST_PAUSE),
+                None if self.rest(pause).await => pause = (pause * 2).min(LONGEST_PAUSE),
+                // The process ends: whoever starts next goes on from the row.
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Waits before another try; says no when the process ends.
+    async fn rest(&self, pause: Duration) -> bool {
+        let stop = self.house.stop();
+        tokio::select! {
+            () = stop.cancelled() => false,
+            () = tokio::time::sleep(pause) => true,
+        }
+    }
+
+    /// Asks for credits; `None` when billing is to be asked again.
+    async fn authorize(&self, run: &Run, hold: Hold) -> Result<Option<Run>, Error> {
+        let said = self.peers.billing.authorize(run).await;
+        let (site, expired) = match said {
+            Ok(Authorized::Allowed { reservation_id, budget, expire_time }) => {
+                let expired = expire_time <= self.house.now();
+                let run = self
+                    .store
+                    .step("runs.start_run", hold, |run, _| {
+                        Ok((run.started(reservation_id, budget)?, Vec::new()))
+                    })
+                    .await?;
+                (run, expired)
+            }
+            Ok(Authorized::No(reason)) => {
+                return self.refuse(hold, model::Error::new(reason.clone(), said_no(&reason))).await;
+            }
+            Err(Error::Peer(refusal)) if is_final(&refusal) => {
+                return self.refuse(hold, model::Error::new(refusal.reason, &refusal.message)).await;
+            }
+            Err(error) => {
+                let cause = souk_kit::status::chain(&error);
+                tracing::warn!(run = %run.run_id, cause, "billing did not authorize");
+                if !run.waited(self.house.now(), self.config.start()) {
+                    return Ok(None);
+                }
+                let error = model::Error::new(Reason::Unavailable.as_str(), "billing does not answer");
+                return self.not_started(hold, error).await;
+            }
+        };
+        // A reservation made by an owner that died long ago holds no credits any more.
+        if expired { self.interrupt(hold).await.map(Some) } else { Ok(Some(site)) }
+    }
+
+    async fn refuse(&self, hold: Hold, error: model::Error) -> Result<Option<Run>, Error> {
+        let step = |run: Run, now| Ok((run.refused(error.clone(), now)?, Vec::new()));
+        self.store.step("runs.refuse_run", hold, step).await.map(Some)
+    }
+
+    async fn not_started(&self, hold: Hold, error: model::Error) -> Result<Option<Run>, Error> {
+        let step = |run: Run, now| Ok((run.not_started(error.clone(), now)?, Vec::new()));
+        self.store.step("runs.fail_start", hold, step).await.map(Some)
+    }
+
+    /// The engine's work is lost with its owner: what was written down as used is settled, nothing else.
+    async fn interrupt(&self, hold: Hold) -> Result<Run, Error> {
+        let text = "the process that ran it ended before the run did";
+        let error = model::Error::new(Reason::RunInterrupted.as_str(), text);
+        let step = |run: Run, _| Ok((run.concluded(Some(error.clone()))?, Vec::new()));
+        self.store.step("runs.interrupt_run", hold, step).await
+    }
+
+    async fn release(&self, run: &Run, reservation: ReservationId) -> Result<Option<Run>, Error> {
+        let bill = self.peers.billing.release(run, reservation).await;
+        self.close(Hold::on(run), bill).await
+    }
+
+    /// Ends the run with what billing says; `None` when billing is to be asked again.
+    async fn close(&self, hold: Hold, bill: Result<Bill, Error>) -> Result<Option<Run>, Error> {
+        let refusal = match bill {
+            Ok(bill) => {
+                let step = |run: Run, now| Ok((run.closed(bill.clone(), now)?, Vec::new()));
+                return self.store.step("runs.close_run", hold, step).await.map(Some);
+            }
+            Err(Error::Peer(refusal)) if is_final(&refusal) => refusal,
+            Err(error) => {
+                let cause = souk_kit::status::chain(&error);
+                tracing::warn!(run = %hold.run_id, cause, "billing did not settle");
+                return Ok(None);
+            }
+        };
+        tracing::error!(run = %hold.run_id, reason = refusal.reason, "billing refuses to settle");
+        if let (true, Some(dimension)) =
+            (refusal.is(Reason::DimensionUnknown), refusal.metadata.get("dimension"))
+        {
+            // What has no price costs nothing. Written down first: a repeat must say the same.
+            let step = |run: Run, _| Ok((run.unpriced(dimension)?, Vec::new()));
+            return self.store.step("runs.drop_dimension", hold, step).await.map(Some);
+        }
+        let error = model::Error::new(refusal.reason, &refusal.message);
+        let step = |run: Run, now| Ok((run.unsettled(error.clone(), now)?, Vec::new()));
+        self.store.step("runs.give_up_settle", hold, step).await.map(Some)
+    }
+}
+
+/// Whether billing would say the same again.
+fn is_final(refusal: &Refusal) -> bool {
+    let known = error::reason(&refusal.reason).is_some_and(|reason| reason != Reason::Internal);
+    known && !refusal.is_transient()
+}
+
+/// What the registry says of a reason that billing gave.
+fn said_no(reason: &str) -> &'static str {
+    error::reason(reason).map_or("billing refused the run", Reason::what)
+}
