@@ -2,12 +2,16 @@
 //!
 //! Causes are ours or the flow author's; no error carries a traceback or the text of a run.
 
+use std::time::Duration;
+
 use souk_types::{Fault, Reason, Violation};
 
 use crate::model::Finding;
 
 /// The service's name in faults.
 pub const DOMAIN: &str = "runner";
+/// When trying again makes sense.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Why a flow did not run, or did not finish.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +49,33 @@ pub enum Error {
         /// The limit, in bytes.
         limit_bytes: usize,
     },
+    /// Nobody waits for the run any more.
+    #[error("the run was left by its caller")]
+    Cancelled,
+    /// No artifact has the hash.
+    #[error("no artifact {hash}")]
+    ArtifactMissing {
+        /// The hash.
+        hash: String,
+    },
+    /// The artifact is not what its hash says; it must not be run.
+    #[error("artifact {hash} does not have the content that its name says")]
+    ArtifactCorrupt {
+        /// The hash.
+        hash: String,
+    },
+    /// The object store does not answer; the cause is for the log.
+    #[error("the object store does not answer")]
+    ObjectsAway {
+        /// What the store said.
+        cause: String,
+    },
+    /// Every engine is at work and stayed so for as long as a call waits.
+    #[error("all {engines} engines are at work")]
+    Busy {
+        /// How many there are.
+        engines: usize,
+    },
     /// The engine was driven wrongly.
     #[error("the engine lost its way: {0}")]
     Broken(&'static str),
@@ -57,6 +88,18 @@ impl Error {
             .into_iter()
             .find(|reason| findings.iter().any(|finding| finding.code == *reason))
             .unwrap_or(Reason::FlowInvalid)
+    }
+}
+
+impl From<souk_objects::Error> for Error {
+    fn from(error: souk_objects::Error) -> Self {
+        match error {
+            souk_objects::Error::Missing(hash) => Self::ArtifactMissing { hash: hash.to_string() },
+            souk_objects::Error::Corrupt(hash) => Self::ArtifactCorrupt { hash: hash.to_string() },
+            error @ souk_objects::Error::Store(_) => {
+                Self::ObjectsAway { cause: souk_kit::status::chain(&error) }
+            }
+        }
     }
 }
 
@@ -94,6 +137,19 @@ impl From<Error> for Fault {
             Error::TooLarge { what, limit_bytes } => Self::new(Reason::FlowFailed, DOMAIN, message)
                 .with("what", what)
                 .with("limit_bytes", limit_bytes),
+            Error::Cancelled => Self::new(Reason::Cancelled, DOMAIN, message),
+            Error::ArtifactMissing { hash } => {
+                Self::new(Reason::ArtifactNotFound, DOMAIN, message).with("hash", hash)
+            }
+            Error::ArtifactCorrupt { hash } => {
+                Self::new(Reason::ArtifactCorrupt, DOMAIN, message).with("hash", hash)
+            }
+            Error::ObjectsAway { cause } => {
+                Self::new(Reason::Unavailable, DOMAIN, message).retry_in(AGAIN).because(cause)
+            }
+            Error::Busy { engines } => {
+                Self::new(Reason::TooManyRequests, DOMAIN, message).with("engines", engines).retry_in(AGAIN)
+            }
             Error::Broken(what) => Self::bug(DOMAIN, what),
         }
     }

@@ -4,14 +4,38 @@
 //! whether it has every component; [`native`] runs it in process. Nothing durable lives here, and no
 //! flow ever holds a secret.
 
+mod api;
 pub mod check;
+mod config;
 pub mod error;
 pub mod flow;
 pub mod model;
 pub mod native;
 pub mod scanner;
+mod service;
 
-pub use check::check;
-pub use error::Error;
-pub use flow::Flow;
-pub use model::{Event, Finding, Outcome, Output, Request, Usage};
+use std::sync::Arc;
+
+use souk_kit::{House, Mounted};
+use souk_objects::Objects;
+use souk_proto::souk::runner::v1::runner_service_server::RunnerServiceServer;
+use souk_types::Fault;
+use tonic::service::Routes;
+
+use crate::{api::Api, service::Service};
+pub use crate::{
+    check::check,
+    config::Config,
+    error::Error,
+    flow::Flow,
+    model::{Event, Finding, Outcome, Output, Request, Usage},
+};
+
+/// Builds the runner. It reads artifacts from `objects`, which catalog alone writes.
+///
+/// # Errors
+/// Never today: every service is built by one shape.
+pub fn build(house: &House, config: &Config, objects: Objects) -> Result<Mounted, Fault> {
+    let service = Arc::new(Service::new(house.clone(), config, objects));
+    Ok(Mounted::new(Routes::new(RunnerServiceServer::new(Api::new(service)))))
+}

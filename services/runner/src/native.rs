@@ -14,6 +14,8 @@ mod selection;
 mod template;
 mod tweaks;
 
+use std::ops::ControlFlow;
+
 use serde_json::Value;
 
 pub use component::{Built, Kind, Step};
@@ -113,6 +115,25 @@ fn is_nothing(value: &Value) -> bool {
 /// The request does not fit the flow, a component that runs is not supported, a component fails, or a
 /// text grows too large. The results of a run that failed are dropped.
 pub fn run(flow: &Flow, request: &Request, sink: &mut dyn FnMut(Event)) -> Result<Outcome, Error> {
+    run_while_wanted(flow, request, &mut |event| {
+        sink(event);
+        ControlFlow::Continue(())
+    })
+}
+
+/// As [`run`], but ends before the next component once `sink` breaks: nobody waits any more.
+///
+/// # Errors
+/// As [`run`], and [`Error::Cancelled`]. An error before the first event means that nothing was begun.
+pub fn run_while_wanted(
+    flow: &Flow,
+    request: &Request,
+    sink: &mut dyn FnMut(Event) -> ControlFlow<()>,
+) -> Result<Outcome, Error> {
+    let mut tell = |event| match sink(event) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(Error::Cancelled),
+    };
     let mut plan = Plan::new(flow, request)?;
     loop {
         let ready = plan.ready();
@@ -121,18 +142,18 @@ pub fn run(flow: &Flow, request: &Request, sink: &mut dyn FnMut(Event)) -> Resul
         }
         for at in ready {
             let step = plan.step(at)?;
-            sink(Event::Started { component_id: step.node.id.clone() });
+            tell(Event::Started { component_id: step.node.id.clone() })?;
             let built = step.execute()?;
-            sink(Event::Built { component_id: step.node.id.clone() });
+            tell(Event::Built { component_id: step.node.id.clone() })?;
             plan.complete(at, built)?;
         }
     }
     let outputs = plan.outputs(request)?;
     let usage = Usage::measured(request.input_value.as_deref(), &outputs);
     for output in &outputs {
-        sink(Event::Output(output.clone()));
+        tell(Event::Output(output.clone()))?;
     }
-    sink(Event::Usage(usage));
+    tell(Event::Usage(usage))?;
     Ok(Outcome { outputs, built: plan.built(), usage })
 }
 

@@ -1,5 +1,4 @@
 //! Recorded runs of Langflow: the engine must give what Langflow gave.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
@@ -10,7 +9,7 @@ use souk_runner::{
     native,
 };
 
-fn fixture(path: &str) -> PathBuf {
+pub(crate) fn fixture(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path)
 }
 
@@ -18,7 +17,7 @@ fn json(path: &str) -> Value {
     serde_json::from_slice(&fs::read(fixture(path)).unwrap()).unwrap()
 }
 
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+pub(crate) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
@@ -28,7 +27,7 @@ fn nodes(flow: &Value) -> Vec<&Value> {
 }
 
 /// The recorded cases whose flow has only components of this engine.
-fn ours() -> Vec<(Value, Value)> {
+pub(crate) fn ours() -> Vec<(Value, Value)> {
     let cases = json("manifest.json")["vectors"].as_array().unwrap().clone();
     let with_flow = cases.into_iter().map(|case| {
         let flow = json(text(&case, "flow"));
@@ -62,7 +61,7 @@ fn status(result: &Result<souk_runner::Outcome, Error>) -> &'static str {
     }
 }
 
-fn recorded_text(output: &Value) -> &str {
+pub(crate) fn recorded_text(output: &Value) -> &str {
     output
         .get("text")
         .or_else(|| output.get("outputs").and_then(|own| own.get("text")))

@@ -1,5 +1,4 @@
 //! The flows of the demo pass the check and answer.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::{fs, path::PathBuf};
 

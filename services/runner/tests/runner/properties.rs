@@ -1,5 +1,4 @@
 //! What must hold for every text a caller may send.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::{fs, path::PathBuf};
 

@@ -1,5 +1,4 @@
 //! Flows made to hurt: no panic, no overflowing stack, no endless work, and everything wrong is said.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::{fs, path::PathBuf};
 

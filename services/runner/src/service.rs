@@ -1,0 +1,163 @@
+//! The use cases: check a flow, execute a flow. Engines work on threads of their own, a bounded number at
+//! once; nothing here decides what a flow does.
+
+mod kept;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    ops::ControlFlow,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use souk_kit::House;
+use souk_objects::{Hash, Objects};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    task::spawn_blocking,
+};
+
+use self::kept::Kept;
+use crate::{
+    Config, Error, Event, Finding, Flow, Request,
+    flow::limits::NODES,
+    native::{limits::OUTPUT_BYTES, run_while_wanted},
+};
+
+/// What a run has said and nobody has read yet. A native run says no more than its outputs, its usage and
+/// its end, so a slow reader never holds an engine; their texts are at most [`OUTPUT_BYTES`] together.
+const UNREAD: usize = NODES + 8;
+const _: () = assert!(OUTPUT_BYTES <= 1024 * 1024, "what is unread of a run must stay small");
+
+/// What to execute.
+#[derive(Clone, Debug)]
+pub(crate) struct Execute {
+    /// The flow.
+    pub(crate) artifact: Hash,
+    /// What is asked of it.
+    pub(crate) request: Request,
+    /// The run it is done for; for the log.
+    pub(crate) run_id: String,
+}
+
+/// What a run says on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// The request was accepted and the first component begins.
+    Begun,
+    /// Something happened.
+    Event(Event),
+    /// It ended well; ids of the components that ran, in order. Last.
+    Done(Vec<String>),
+    /// It ended badly. Last.
+    Failed(Error),
+}
+
+pub(crate) struct Service {
+    house: House,
+    objects: Objects,
+    places: Arc<Semaphore>,
+    engines: usize,
+    wait: Duration,
+    kept: Mutex<Kept>,
+}
+
+impl Service {
+    pub(crate) fn new(house: House, config: &Config, objects: Objects) -> Self {
+        let size = |value: u32| usize::try_from(value).unwrap_or(usize::MAX);
+        let engines = size(config.engines_at_work).clamp(1, Semaphore::MAX_PERMITS);
+        Self {
+            house,
+            objects,
+            places: Arc::new(Semaphore::new(engines)),
+            engines,
+            wait: config.engine_wait(),
+            kept: Mutex::new(Kept::new(size(config.kept_flow_bytes))),
+        }
+    }
+
+    /// Everything that keeps a flow from being published.
+    pub(crate) async fn check_flow(
+        &self,
+        flow: impl AsRef<[u8]> + Send + 'static,
+    ) -> Result<Vec<Finding>, Error> {
+        let place = self.place().await?;
+        let work = spawn_blocking(move || {
+            let findings = crate::check(flow.as_ref());
+            drop(place);
+            findings
+        });
+        work.await.map_err(|_| Error::Broken("the check panicked"))
+    }
+
+    /// Executes a flow and gives what it says. An error is a refusal: no component was begun. Dropping the
+    /// receiver stops the engine before its next component.
+    pub(crate) async fn execute(&self, ask: Execute) -> Result<mpsc::Receiver<Told>, Error> {
+        let place = self.place().await?;
+        let flow = self.flow(&ask.artifact).await?;
+        let (sender, mut told) = mpsc::channel(UNREAD);
+        let Execute { request, run_id, .. } = ask;
+        self.house.detach(async move {
+            let last = sender.clone();
+            let work = spawn_blocking(move || {
+                engine(&flow, &request, &sender);
+                drop(place);
+            });
+            if work.await.is_err() {
+                tracing::error!(run_id, "the engine panicked");
+                last.send(Told::Failed(Error::Broken("the engine panicked"))).await.ok();
+            }
+        });
+        match told.recv().await {
+            Some(Told::Failed(refused)) => Err(refused),
+            Some(_) => Ok(told),
+            None => Err(Error::Broken("the engine said nothing")),
+        }
+    }
+
+    /// A place at an engine; it is given back when dropped.
+    async fn place(&self) -> Result<OwnedSemaphorePermit, Error> {
+        let free = Arc::clone(&self.places).acquire_owned();
+        match tokio::time::timeout(self.wait, free).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) => Err(Error::Broken("the engines are gone")),
+            Err(_) => Err(Error::Busy { engines: self.engines }),
+        }
+    }
+
+    async fn flow(&self, hash: &Hash) -> Result<Arc<Flow>, Error> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(hash);
+        if let Some(flow) = kept {
+            return Ok(flow);
+        }
+        let artifact = self.objects.get_artifact(hash).await?;
+        let bytes = artifact.len();
+        let parsed = spawn_blocking(move || Flow::parse(&artifact)).await;
+        let flow = parsed.map_err(|_| Error::Broken("reading the flow panicked"))?;
+        let flow = Arc::new(flow.map_err(Error::Refused)?);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.put(hash.clone(), Arc::clone(&flow), bytes);
+        Ok(flow)
+    }
+}
+
+/// Runs a flow on this thread and tells what the caller is to know, as long as somebody listens.
+fn engine(flow: &Flow, request: &Request, sender: &mpsc::Sender<Told>) {
+    let mut begun = false;
+    let outcome = run_while_wanted(flow, request, &mut |event| {
+        let first = (!std::mem::replace(&mut begun, true)).then_some(Told::Begun);
+        let event = match event {
+            Event::Started { .. } | Event::Built { .. } => None,
+            told => Some(Told::Event(told)),
+        };
+        let heard = first.into_iter().chain(event).all(|told| sender.blocking_send(told).is_ok());
+        if heard && !sender.is_closed() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    let last = match outcome {
+        Ok(outcome) => Told::Done(outcome.built),
+        Err(error) => Told::Failed(error),
+    };
+    // Nobody to hear it is no failure.
+    sender.blocking_send(last).ok();
+}
