@@ -41,6 +41,12 @@ impl Config {
         Credits::from_whole(self.trial_credits).unwrap_or(Credits::ZERO)
     }
 
+    /// Memberships that a credential is resolved to at the most, whatever was configured when they were made.
+    #[must_use]
+    pub fn memberships() -> u64 {
+        u64::try_from(MEMBERSHIPS).unwrap_or(u64::MAX)
+    }
+
     /// How long a sign-in link can be redeemed.
     #[must_use]
     pub const fn link_life(&self) -> Duration {
@@ -58,7 +64,6 @@ impl Section for Config {
     const NAME: &'static str = "tenancy";
 
     fn check(&self, mistakes: &mut Vec<String>) {
-        let orgs = u64::try_from(MEMBERSHIPS).unwrap_or(u64::MAX);
         let whole = |name: &str, value: u64, most: u64| {
             (value == 0 || value > most).then(|| format!("{name}: from 1 to {most}"))
         };
@@ -67,7 +72,7 @@ impl Section for Config {
         }
         mistakes.extend(whole("sign_in_link_minutes", self.sign_in_link_minutes, 60));
         mistakes.extend(whole("session_days", self.session_days, 365));
-        mistakes.extend(whole("max_orgs_per_user", self.max_orgs_per_user, orgs));
+        mistakes.extend(whole("max_orgs_per_user", self.max_orgs_per_user, Self::memberships()));
         mistakes.extend(whole("max_projects_per_org", self.max_projects_per_org, 1000));
     }
 }

@@ -192,8 +192,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn reading_never_fails_otherwise(text in ".{0,80}") {
+        fn what_was_not_minted_is_refused(text in "(souk_sk_)?.{0,80}", body in "[0-9a-hjkmnp-tv-z]{58}") {
             prop_assert!(Credential::parse(Kind::ApiKey, &text).is_err());
+            prop_assert!(Credential::parse(Kind::ApiKey, &["souk_sk_", &body].concat()).is_err());
         }
 
         #[test]

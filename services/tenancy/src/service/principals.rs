@@ -4,6 +4,7 @@ use souk_types::{Call, Caller, Membership, PlatformRole, Role, UserId};
 
 use super::Service;
 use crate::{
+    config::Config,
     error::Error,
     model::{ApiKey, Credential, Ended, Principal, Proof, Session, Span, User, alive, credential::Kind},
 };
@@ -31,7 +32,7 @@ impl Service {
     }
 
     async fn everywhere(&self, user_id: UserId) -> Result<Vec<Membership>, Error> {
-        self.store.memberships(user_id, Span::Everywhere, self.config.max_orgs_per_user).await
+        self.store.memberships(user_id, Span::Everywhere, Config::memberships()).await
     }
 
     /// Who the credential stands for, if it still counts.
