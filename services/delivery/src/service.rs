@@ -71,3 +71,6 @@ impl Service {
         done.map_err(|broken| Error::BrokenOff(Box::new(broken)))?
     }
 }
+
+#[cfg(test)]
+mod tests;

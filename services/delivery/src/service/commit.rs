@@ -79,7 +79,7 @@ impl Service {
     }
 
     /// The changes that make an instance's folder hold its desired state.
-    fn changes(&self, state: &DesiredState) -> Result<(Vec<Change>, Landed), Error> {
+    pub(super) fn changes(&self, state: &DesiredState) -> Result<(Vec<Change>, Landed), Error> {
         let wanted = &state.desired;
         let bundle = render(&self.env, wanted)?;
         let landed = Landed {

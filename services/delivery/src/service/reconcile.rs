@@ -105,8 +105,12 @@ impl Service {
                 self.store.put_applied(&findings.whole).await?;
             }
             self.mend(findings.drifted).await?;
-            self.sweep(found, findings.foreign.iter().map(ToString::to_string).collect()).await?;
+            let paths = findings.foreign.iter().map(ToString::to_string).collect();
+            if !self.sweep(found, paths).await? {
+                unsettled.extend(findings.foreign);
+            }
         }
+        // Left alone by a head that moved: the next turn lists them again.
         self.sweep(found, found.strays.clone()).await?;
         Ok(unsettled)
     }
@@ -170,13 +174,14 @@ impl Service {
         Ok(self.store.put_drifted(&drifted).await?)
     }
 
-    /// Reports and removes what belongs to no instance of ours.
-    async fn sweep(&self, found: &Instances, paths: Vec<String>) -> Result<(), Error> {
-        let (Some(commit), false) = (&found.commit, paths.is_empty()) else { return Ok(()) };
+    /// Reports and removes what belongs to no instance of ours; `false` when the head moved, so that the
+    /// paths must be judged again.
+    async fn sweep(&self, found: &Instances, paths: Vec<String>) -> Result<bool, Error> {
+        let (Some(commit), false) = (&found.commit, paths.is_empty()) else { return Ok(true) };
         // With the turn held and the head unmoved, no folder of ours can come into being below us.
         let _turn = self.turn.lock().await;
         if self.git(Repository::head).await?.as_ref() != Some(commit) {
-            return Ok(());
+            return Ok(false);
         }
         let first = paths.first().map(String::as_str).unwrap_or_default();
         tracing::warn!(%commit, count = paths.len(), first, "foreign files among the instances, removing them");
@@ -187,7 +192,7 @@ impl Service {
             repository.commit(&changes, "remove what belongs to no instance\n", time)
         })
         .await?;
-        Ok(())
+        Ok(true)
     }
 }
 
