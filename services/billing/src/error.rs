@@ -2,6 +2,8 @@
 //!
 //! A refusal to spend (not enough credits, frozen, closed) is an answer of `Authorize`, never an error.
 
+use std::{fmt, sync::Arc, time::Duration};
+
 use souk_types::{
     Fault, Reason, Violation,
     id::{InstanceId, OrgId, ReservationId, WalletId},
@@ -61,12 +63,75 @@ pub enum Error {
     /// A new noun was to get an id that is in use; ids come from us, so this is a fault of ours.
     #[error("id {0} is in use")]
     IdTaken(String),
+    /// The database refused, failed or does not answer.
+    #[error("{0}")]
+    Database(Failure),
+    /// The commit that carried the command broke off; it may have happened.
+    #[error("the commit broke off")]
+    BrokenOff,
     /// An invariant does not hold; nothing was changed.
     #[error("broken invariant: {0}")]
     Broken(&'static str),
 }
 
+/// What the database said. One failed commit answers several callers, hence shared.
+#[derive(Clone, Debug)]
+pub struct Failure(Arc<souk_db::Error>);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
+impl PartialEq for Failure {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Failure {}
+
+impl Failure {
+    /// Whether asking again later may help without anybody acting, however few commands are asked at once.
+    pub(crate) fn is_transient(&self) -> bool {
+        use souk_db::Error::{Conflict, Full, Unavailable};
+        matches!(self.0.as_ref(), Unavailable(_) | Conflict(_) | Full(_))
+    }
+
+    fn into_fault(self) -> Fault {
+        use souk_db::Error::{RequestIdReused, RequestInProgress};
+        let transient = self.is_transient();
+        match Arc::try_unwrap(self.0) {
+            Ok(own) => own.into_fault(DOMAIN),
+            Err(shared) => match shared.as_ref() {
+                RequestIdReused { rpc, request_id } => {
+                    RequestIdReused { rpc, request_id: request_id.clone() }.into_fault(DOMAIN)
+                }
+                RequestInProgress { rpc, request_id } => {
+                    RequestInProgress { rpc, request_id: request_id.clone() }.into_fault(DOMAIN)
+                }
+                _ if transient => Fault::new(Reason::Unavailable, DOMAIN, shared.to_string())
+                    .retry_in(RETRY)
+                    .because(shared),
+                _ => Fault::bug(DOMAIN, shared),
+            },
+        }
+    }
+}
+
+impl From<souk_db::Error> for Error {
+    fn from(error: souk_db::Error) -> Self {
+        Self::Database(Failure(Arc::new(error)))
+    }
+}
+
 impl Error {
+    /// Whether the whole batch failed for what may be one command's fault.
+    pub(crate) fn may_be_of_one(&self) -> bool {
+        !matches!(self, Self::Database(failure) if failure.is_transient())
+    }
+
     /// One wrong field.
     pub(crate) fn field(field: impl Into<String>, description: impl Into<String>) -> Self {
         Self::Invalid(vec![Violation::new(field, description)])
@@ -74,7 +139,9 @@ impl Error {
 }
 
 /// The service that faults name.
-const DOMAIN: &str = "billing";
+pub(crate) const DOMAIN: &str = "billing";
+/// When a caller whose commit failed asks again.
+const RETRY: Duration = Duration::from_secs(1);
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
@@ -98,6 +165,8 @@ impl From<Error> for Fault {
             Error::ReservationClosed { reservation_id, state } => fault(Reason::ReservationClosed)
                 .with("reservation_id", reservation_id)
                 .with("state", state.as_str()),
+            Error::Database(failure) => failure.into_fault(),
+            Error::BrokenOff => fault(Reason::Unavailable).retry_in(RETRY),
             broken @ (Error::IdTaken(_) | Error::Broken(_)) => Self::bug(DOMAIN, broken),
         }
     }

@@ -21,6 +21,7 @@
 //! Lower priority number first, then the lot that expires first (never comes last), then the older one.
 //! A lot past its expiry reserves nothing more, but what it had reserved before stays good.
 
+pub mod ask;
 pub mod command;
 pub mod decide;
 pub mod facts;
@@ -73,6 +74,12 @@ macro_rules! words {
                     $($text => Ok(Self::$value),)+
                     other => Err($crate::model::UnknownWord { of: stringify!($name), text: other.to_owned() }),
                 }
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
             }
         }
     };
@@ -176,6 +183,8 @@ pub struct Reservation {
     pub instance_id: InstanceId,
     /// Content hash of the price schedule its usage is priced by, whatever the account's is later.
     pub schedule_hash: String,
+    /// What caused it, in the caller's own words (a run's id); may be empty.
+    pub source_ref: String,
     /// What was reserved.
     pub budget: Credits,
     /// The lots it took, in burn order; held while OPEN, a record after that.
@@ -207,7 +216,7 @@ impl Reservation {
 }
 
 /// What one settled reservation cost. Never changes, hence no version.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Receipt {
     /// Its id.
     pub receipt_id: ReceiptId,

@@ -13,7 +13,7 @@ use super::{Account, AccountState, Receipt, Reservation, Wallet, lots::Source, p
 
 /// Longest time that a reservation may hold credits before it is extended.
 pub const MAX_TTL: Duration = Duration::from_secs(24 * 60 * 60);
-/// Most bytes of a lot's `source_ref`.
+/// Most bytes of a `source_ref`.
 pub const MAX_SOURCE_REF: usize = 255;
 
 /// A command and how far its caller reaches: calls of several tenants share a batch, so what was loaded for
@@ -102,6 +102,8 @@ pub struct Authorize {
     pub estimate: Vec<Usage>,
     /// How long the reservation holds; above zero, at most [`MAX_TTL`].
     pub ttl: Duration,
+    /// What causes it (a run's id); may be empty.
+    pub source_ref: String,
 }
 
 /// See [`Command::Settle`].
@@ -139,7 +141,14 @@ pub enum Answer {
     Refused(Refusal),
     /// To Settle: the first receipt, however often it is asked for.
     Settled(Box<Receipt>),
-    /// To Release and Expire: the reservation as it is now.
+    /// To Release.
+    Released {
+        /// The reservation as it is now.
+        reservation: Box<Reservation>,
+        /// What the wallet holds (available + reserved).
+        balance: Credits,
+    },
+    /// To Expire: the reservation as it is now.
     Reservation(Box<Reservation>),
 }
 

@@ -143,14 +143,12 @@ impl Turn<'_> {
         if ask.expire_time.is_some_and(|end| end <= self.now) {
             return Err(Error::field("expire_time", "is not in the future"));
         }
-        if ask.source_ref.len() > MAX_SOURCE_REF || ask.source_ref.contains(char::is_control) {
-            return Err(Error::field("source_ref", "needs at most 255 printable bytes"));
-        }
+        check_source_ref(&ask.source_ref)?;
         if self.state.lots.contains_key(&ask.lot_id) {
             return Err(Error::IdTaken(ask.lot_id.to_string()));
         }
         let mut purse = Purse::open(self.state, wallet, self.now);
-        purse.add(Lot {
+        let lot = Lot {
             lot_id: ask.lot_id,
             org_id: wallet.org_id,
             wallet_id: wallet.wallet_id,
@@ -163,10 +161,11 @@ impl Turn<'_> {
             reserved: Credits::ZERO,
             create_time: self.now,
             version: 0,
-        })?;
+        };
+        purse.add(lot.clone())?;
         let (after, lots) = purse.close();
         let heading = Heading { ledger_entry_id: ask.ledger_entry_id, wallet: &after, now: self.now };
-        let entry = Entry::top_up(heading, ask.source, ask.lot_id, ask.amount)?;
+        let entry = Entry::top_up(heading, &lot)?;
         let mut happened: Vec<_> = lots.iter().map(|lot| facts::of_lot(lot, self.now)).collect();
         happened.extend(facts::of_balance(wallet, &after, self.now));
         let answer = Answer::ToppedUp {
@@ -182,8 +181,9 @@ impl Turn<'_> {
     fn authorize(&self, ask: &Authorize) -> Decided {
         let account = self.state.account(self.scope, ask.instance_id)?;
         if ask.ttl.is_zero() || ask.ttl > MAX_TTL {
-            return Err(Error::field("ttl_duration", "needs more than nothing and at most 24 hours"));
+            return Err(Error::field("time_to_live", "needs more than nothing and at most 24 hours"));
         }
+        check_source_ref(&ask.source_ref)?;
         if self.state.reservations.contains_key(&ask.reservation_id) {
             return Err(Error::IdTaken(ask.reservation_id.to_string()));
         }
@@ -202,6 +202,7 @@ impl Turn<'_> {
             wallet_id: account.wallet_id,
             instance_id: account.instance_id,
             schedule_hash: account.schedule_hash.clone(),
+            source_ref: ask.source_ref.clone(),
             budget,
             allocations: purse.reserve(budget)?,
             state: ReservationState::Open,
@@ -245,7 +246,7 @@ impl Turn<'_> {
         let overrun = cost.minus(charged).ok_or(Error::Broken("cost out of range"))?;
         let (after, lots) = purse.close();
         let heading = Heading { ledger_entry_id: ask.ledger_entry_id, wallet: &after, now: self.now };
-        let entry = Entry::settle(heading, found.reservation_id, charged, overrun)?;
+        let entry = Entry::settle(heading, found, charged, overrun)?;
         let reservation = reservation.closed(ReservationState::Settled, self.now);
         let receipt = Receipt {
             receipt_id: ask.receipt_id,
@@ -283,26 +284,42 @@ impl Turn<'_> {
         match found.state {
             ReservationState::Settled => Err(closed(found)),
             ReservationState::Released => {
-                Ok((Change::default(), Answer::Reservation(Box::new(found.clone()))))
+                let balance = self.wallet_behind(found.wallet_id)?.balance()?;
+                let reservation = Box::new(found.clone());
+                Ok((Change::default(), Answer::Released { reservation, balance }))
             }
             // Also one that expired: whether the sweep came by first must not decide if a Settle may follow.
             ReservationState::Open | ReservationState::Expired => {
-                self.end(found, ReservationState::Released, facts::RESERVATION_RELEASED)
+                let (change, reservation) =
+                    self.end(found, ReservationState::Released, facts::RESERVATION_RELEASED)?;
+                let wallet = match &change.wallet {
+                    Some(wallet) => wallet,
+                    None => self.wallet_behind(found.wallet_id)?,
+                };
+                let balance = wallet.balance()?;
+                Ok((change, Answer::Released { reservation, balance }))
             }
         }
     }
 
     fn expire(&self, found: &Reservation) -> Decided {
         if found.is_due(self.now) {
-            return self.end(found, ReservationState::Expired, facts::RESERVATION_EXPIRED);
+            let (change, reservation) =
+                self.end(found, ReservationState::Expired, facts::RESERVATION_EXPIRED)?;
+            return Ok((change, Answer::Reservation(reservation)));
         }
         Ok((Change::default(), Answer::Reservation(Box::new(found.clone()))))
     }
 
-    fn end(&self, found: &Reservation, state: ReservationState, kind: &'static str) -> Decided {
+    fn end(
+        &self,
+        found: &Reservation,
+        state: ReservationState,
+        kind: &'static str,
+    ) -> Result<(Change, Box<Reservation>), Error> {
         let reservation = found.closed(state, self.now);
         let facts = vec![facts::of_reservation(kind, &reservation, self.now)];
-        let answer = Answer::Reservation(Box::new(reservation.clone()));
+        let answer = Box::new(reservation.clone());
         let mut change = Change { reservation: Some(reservation), facts, ..Change::default() };
         if found.state == ReservationState::Open {
             let mut purse = Purse::open(self.state, self.wallet_behind(found.wallet_id)?, self.now);
@@ -325,6 +342,13 @@ impl Turn<'_> {
             Admission::Hidden => Err(hidden),
         }
     }
+}
+
+fn check_source_ref(text: &str) -> Result<(), Error> {
+    if text.len() > MAX_SOURCE_REF || text.contains(char::is_control) {
+        return Err(Error::field("source_ref", "needs at most 255 printable bytes"));
+    }
+    Ok(())
 }
 
 /// Why these may not reserve `budget`; what is final comes first.

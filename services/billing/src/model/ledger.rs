@@ -8,10 +8,14 @@ use std::{fmt, str::FromStr};
 
 use souk_types::{
     Credits, Time,
-    id::{LedgerEntryId, LotId, OrgId, ReservationId, WalletId},
+    id::{InstanceId, LedgerEntryId, LotId, OrgId, ReservationId, WalletId},
 };
 
-use super::{UnknownWord, Wallet, lots::Source, words};
+use super::{
+    Reservation, UnknownWord, Wallet,
+    lots::{Lot, Source},
+    words,
+};
 use crate::error::Error;
 
 words! {
@@ -96,10 +100,33 @@ pub struct Entry {
     pub lot_id: Option<LotId>,
     /// The reservation that was settled.
     pub reservation_id: Option<ReservationId>,
+    /// The instance that spent.
+    pub instance_id: Option<InstanceId>,
+    /// What caused it, in the words of the lot or of the reservation; may be empty.
+    pub source_ref: String,
     /// The lines; they sum to zero. The wallet's line is the first, even when it is zero.
     pub lines: Vec<Line>,
     /// The wallet's balance after it (available + reserved).
     pub balance: Credits,
+    /// When it was booked.
+    pub create_time: Time,
+}
+
+/// One line of an entry, as it is listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Posted {
+    /// The entry.
+    pub ledger_entry_id: LedgerEntryId,
+    /// The book and what was added to it.
+    pub line: Line,
+    /// What the entry is about.
+    pub kind: Kind,
+    /// The instance that spent.
+    pub instance_id: Option<InstanceId>,
+    /// The reservation that was settled.
+    pub reservation_id: Option<ReservationId>,
+    /// What caused it; may be empty.
+    pub source_ref: String,
     /// When it was booked.
     pub create_time: Time,
 }
@@ -123,26 +150,22 @@ impl Entry {
     }
 
     /// Books a new lot: `platform:granted`, `sold` or `adjusted` → wallet.
-    pub(crate) fn top_up(
-        heading: Heading<'_>,
-        source: Source,
-        lot_id: LotId,
-        amount: Credits,
-    ) -> Result<Self, Error> {
-        let counter = match source {
+    pub(crate) fn top_up(heading: Heading<'_>, lot: &Lot) -> Result<Self, Error> {
+        let counter = match lot.source {
             Source::Trial | Source::Promotion => Platform::Granted,
             Source::Purchase => Platform::Sold,
             Source::Adjustment => Platform::Adjusted,
         };
-        let lines = vec![heading.wallet_line(amount), platform(counter, taken(amount)?)];
-        Ok(Self { lot_id: Some(lot_id), ..Self::new(heading, Kind::TopUp, lines)? })
+        let lines = vec![heading.wallet_line(lot.original), platform(counter, taken(lot.original)?)];
+        let entry = Self::new(heading, Kind::TopUp, lines)?;
+        Ok(Self { lot_id: Some(lot.lot_id), source_ref: lot.source_ref.clone(), ..entry })
     }
 
     /// Books a settle: wallet → `platform:earned`, and `platform:overrun` → `platform:earned` for what the
     /// wallet could not pay.
     pub(crate) fn settle(
         heading: Heading<'_>,
-        reservation_id: ReservationId,
+        settled: &Reservation,
         charged: Credits,
         overrun: Credits,
     ) -> Result<Self, Error> {
@@ -151,7 +174,13 @@ impl Entry {
         if overrun != Credits::ZERO {
             lines.push(platform(Platform::Overrun, taken(overrun)?));
         }
-        Ok(Self { reservation_id: Some(reservation_id), ..Self::new(heading, Kind::Settle, lines)? })
+        let entry = Self::new(heading, Kind::Settle, lines)?;
+        Ok(Self {
+            reservation_id: Some(settled.reservation_id),
+            instance_id: Some(settled.instance_id),
+            source_ref: settled.source_ref.clone(),
+            ..entry
+        })
     }
 
     fn new(heading: Heading<'_>, kind: Kind, lines: Vec<Line>) -> Result<Self, Error> {
@@ -166,6 +195,8 @@ impl Entry {
             kind,
             lot_id: None,
             reservation_id: None,
+            instance_id: None,
+            source_ref: String::new(),
             lines,
             balance: heading.wallet.balance()?,
             create_time: heading.now,

@@ -39,6 +39,19 @@ pub struct Price {
     pub price: Credits,
 }
 
+/// What one dimension adds to a cost.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Share {
+    /// The dimension.
+    pub dimension: String,
+    /// How many units.
+    pub quantity: i64,
+    /// What they cost alone, rounded down: shares never sum to more than the cost.
+    #[serde(rename = "amount_micros")]
+    pub amount: Credits,
+}
+
 /// A checked price schedule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
@@ -64,7 +77,7 @@ impl Schedule {
     pub fn new(dimensions: BTreeMap<String, Price>, default_estimate: &[Usage]) -> Result<Self, Error> {
         let mut wrong = Vec::new();
         if dimensions.is_empty() || dimensions.len() > MAX_DIMENSIONS {
-            wrong.push(Violation::new("dimensions", format!("needs 1 to {MAX_DIMENSIONS} dimensions")));
+            wrong.push(Violation::new("prices", format!("needs 1 to {MAX_DIMENSIONS} dimensions")));
         }
         if default_estimate.is_empty() {
             wrong.push(Violation::new("default_estimate", "needs at least one dimension"));
@@ -73,20 +86,20 @@ impl Schedule {
         for (name, price) in &dimensions {
             if !is_name(name) {
                 let description = "needs 1 to 63 characters of a-z, 0-9 and _, the first a letter";
-                wrong.push(Violation::new(format!("dimensions[{name:?}]"), description));
+                wrong.push(Violation::new(format!("prices[{name:?}]"), description));
             }
             if price.price.is_negative() {
-                wrong.push(Violation::new(format!("dimensions[{name}].price_micros"), "is below zero"));
+                wrong.push(Violation::new(format!("prices[{name}].amount_micros"), "is below zero"));
             }
             if price.per < 1 {
-                wrong.push(Violation::new(format!("dimensions[{name}].per"), "is below 1"));
+                wrong.push(Violation::new(format!("prices[{name}].per"), "is below 1"));
             } else {
                 common_per = common_per.and_then(|common| common_multiple(common, price.per));
             }
         }
         if common_per.is_none() {
             wrong.push(Violation::new(
-                "dimensions",
+                "prices",
                 format!("the common multiple of all per exceeds {MAX_COMMON_PER}"),
             ));
         }
@@ -159,6 +172,30 @@ impl Schedule {
             sum = sum.and_then(|sum| sum.checked_add(self.share(line.quantity, *price)?));
         }
         sum.and_then(|sum| self.rounded_up(sum)).ok_or(Error::AmountOutOfRange { field })
+    }
+
+    /// What each dimension adds to the cost of `usage`, by name; a dimension named twice stands once.
+    ///
+    /// # Errors
+    /// As [`Schedule::price`].
+    pub fn shares(&self, usage: &[Usage]) -> Result<Vec<Share>, Error> {
+        self.price("usage", usage)?;
+        let out = || Error::AmountOutOfRange { field: "usage" };
+        let mut sums = BTreeMap::<&str, (i64, i128)>::new();
+        for line in usage {
+            let price = self.content.dimensions.get(&line.dimension).ok_or_else(out)?;
+            let (quantity, exact) = sums.entry(&line.dimension).or_default();
+            // Free units may be more than fit; what they cost does, since the whole cost does.
+            *quantity = quantity.saturating_add(line.quantity);
+            let share = self.share(line.quantity, *price).ok_or_else(out)?;
+            *exact = exact.checked_add(share).ok_or_else(out)?;
+        }
+        let shares = sums.into_iter().map(|(dimension, (quantity, exact))| {
+            let micros = exact.checked_div(i128::from(self.common_per)).ok_or_else(out)?;
+            let amount = Credits::from_micros(i64::try_from(micros).map_err(|_| out())?);
+            Ok(Share { dimension: dimension.to_owned(), quantity, amount })
+        });
+        shares.collect()
     }
 
     /// `quantity × price`, in parts of `1 / common_per` of a millionth.

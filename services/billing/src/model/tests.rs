@@ -88,6 +88,7 @@ fn authorize(by: u128, id: u128, estimate: &[(&str, i64)]) -> Command {
         reservation_id: rsv(id),
         estimate: usage(estimate),
         ttl: Duration::from_micros(100),
+        source_ref: "run".to_owned(),
     })
 }
 

@@ -388,7 +388,13 @@ fn a_reservation_keeps_its_schedule() {
 #[test]
 fn wrong_fields_change_nothing() {
     let mut shop = Shop::with(100);
-    let ask = |ttl| Authorize { instance_id: instance(1), reservation_id: rsv(1), estimate: usage(&[]), ttl };
+    let ask = |ttl| Authorize {
+        instance_id: instance(1),
+        reservation_id: rsv(1),
+        estimate: usage(&[]),
+        ttl,
+        source_ref: String::new(),
+    };
     let too_long = MAX_TTL + Duration::from_micros(1);
     let before = shop.shelf.clone();
     for bad in [

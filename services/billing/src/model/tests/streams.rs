@@ -94,6 +94,7 @@ fn commands() -> impl Strategy<Value = Command> {
             reservation_id: rsv(id),
             estimate: usage(&lines),
             ttl: Duration::from_micros(ttl),
+            source_ref: String::new(),
         })
     });
     let settle = (0..16_u128, quantities()).prop_map(|(id, lines)| super::settle(id, 0, &lines));
@@ -155,9 +156,13 @@ fn outcome(answer: &Result<Answer, Error>) -> Outcome {
             overrun: receipt.overrun.micros().into(),
             balance: receipt.balance.micros().into(),
         },
-        Ok(Answer::Wallet(_) | Answer::Account(_) | Answer::ToppedUp { .. } | Answer::Reservation(_)) => {
-            Outcome::Done
-        }
+        Ok(
+            Answer::Wallet(_)
+            | Answer::Account(_)
+            | Answer::ToppedUp { .. }
+            | Answer::Released { .. }
+            | Answer::Reservation(_),
+        ) => Outcome::Done,
     }
 }
 

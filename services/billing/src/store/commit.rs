@@ -1,0 +1,160 @@
+//! One commit of a batch: request log, locks, decision, rows, events, in this order and in one transaction.
+
+use std::collections::BTreeMap;
+
+use souk_db::{
+    Error as DbError, Request, Tx,
+    once::{Begun, abandon, begin, finish},
+    outbox,
+};
+use souk_types::{Event, Scope, id::EventId};
+
+use super::{
+    Store,
+    load::{Loaded, load},
+    write::write,
+};
+use crate::{
+    error::Error,
+    model::{
+        ask::Reply,
+        command::{Answer, Command, Request as Decided},
+        decide::decide,
+        facts::Fact,
+        pricing::Share,
+    },
+};
+
+/// Who causes events that no call caused.
+const OWN_ACTOR: &str = "part:billing";
+
+/// A command on its way into a commit.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// What recognises its repeats; `None` for the part's own loops.
+    pub request: Option<Request>,
+    /// How far its caller reaches.
+    pub scope: Scope,
+    /// What is asked.
+    pub command: Command,
+}
+
+impl Asked {
+    /// What the request log knows it by.
+    pub(crate) fn key(&self) -> Option<(&str, &str, &str)> {
+        let request = self.request.as_ref()?;
+        Some((&request.subject, request.rpc, &request.request_id))
+    }
+
+    /// Names the decoded command; empty for the part's own loops.
+    pub(crate) fn digest(&self) -> &str {
+        self.request.as_ref().map_or("", |request| &request.digest)
+    }
+}
+
+type Replies = Vec<Result<Reply, Error>>;
+
+impl Store {
+    /// Commits a batch of commands of which no two carry the same request id: one answer each, in order. A
+    /// command that is refused had no effect and consumed no request id.
+    ///
+    /// # Errors
+    /// The batch as a whole failed and nothing happened, or nobody knows: asking again finds out.
+    pub async fn commit(&self, batch: &[Asked]) -> Result<Replies, Error> {
+        self.db.write("billing.commit", |tx| async move { Box::pin(commit(self, &tx, batch)).await }).await
+    }
+}
+
+async fn commit(store: &Store, tx: &Tx, batch: &[Asked]) -> Result<Replies, Error> {
+    let mut replies = begin_all(tx, batch).await?;
+    let live: Vec<(usize, &Asked)> =
+        batch.iter().enumerate().filter(|(place, _)| !replies.contains_key(place)).collect();
+    let commands: Vec<Decided> = live
+        .iter()
+        .map(|(_, asked)| Decided { scope: asked.scope.clone(), command: asked.command.clone() })
+        .collect();
+    if !commands.is_empty() {
+        let Loaded { mut state, known, schedules } = load(store, tx, &commands).await?;
+        let decision = decide(&commands, &mut state, tx.now());
+        write(tx, &decision.rows, &known).await?;
+        for id in decision.rows.wallets.keys() {
+            tx.ring(id.to_string());
+        }
+        for (cause, fact) in decision.rows.facts {
+            let request = live.get(cause).and_then(|(_, asked)| asked.request.as_ref());
+            outbox::put(tx, &event(tx, request, fact)).await?;
+        }
+        let shares = |receipt: &crate::model::Receipt| -> Result<Vec<Share>, Error> {
+            let schedule = schedules.get(&receipt.schedule_hash);
+            schedule.ok_or(Error::Broken("a schedule is gone"))?.shares(&receipt.usage)
+        };
+        for ((place, asked), answer) in live.into_iter().zip(decision.answers) {
+            replies.insert(place, end(tx, asked, answer, shares).await?);
+        }
+    }
+    Ok(replies.into_values().collect())
+}
+
+/// Writes every request down; answers those that were answered before or may not be.
+///
+/// Rows are written in the order of their keys: two replicas that carry the same requests wait for each
+/// other in one direction only.
+async fn begin_all(tx: &Tx, batch: &[Asked]) -> Result<BTreeMap<usize, Result<Reply, Error>>, Error> {
+    let mut in_order: Vec<(usize, &Request)> = batch
+        .iter()
+        .enumerate()
+        .filter_map(|(place, asked)| Some((place, asked.request.as_ref()?)))
+        .collect();
+    in_order.sort_by_key(|(_, request)| (&request.subject, request.rpc, &request.request_id));
+    let mut replies = BTreeMap::new();
+    for (place, request) in in_order {
+        match begin::<Reply>(tx, request).await {
+            Ok(Begun::Fresh) => {}
+            Ok(Begun::Replayed(reply)) => {
+                replies.insert(place, Ok(reply));
+            }
+            Err(refusal @ (DbError::RequestIdReused { .. } | DbError::RequestInProgress { .. })) => {
+                replies.insert(place, Err(refusal.into()));
+            }
+            Err(failure) => return Err(failure.into()),
+        }
+    }
+    Ok(replies)
+}
+
+/// Keeps the answer with the request, or takes the request back when it was refused.
+async fn end(
+    tx: &Tx,
+    asked: &Asked,
+    answer: Result<Answer, Error>,
+    shares: impl FnOnce(&crate::model::Receipt) -> Result<Vec<Share>, Error>,
+) -> Result<Result<Reply, Error>, Error> {
+    match (answer, &asked.request) {
+        (Ok(answer), request) => {
+            let reply = Reply::of(answer, shares)?;
+            if let Some(request) = request {
+                finish(tx, request, &reply).await?;
+            }
+            Ok(Ok(reply))
+        }
+        (Err(refusal), Some(request)) => {
+            abandon(tx, request).await?;
+            Ok(Err(refusal))
+        }
+        (Err(refusal), None) => Ok(Err(refusal)),
+    }
+}
+
+fn event(tx: &Tx, cause: Option<&Request>, fact: Fact) -> Event {
+    Event {
+        event_id: EventId::new(tx.now(), tx.random()),
+        kind: fact.kind.to_owned(),
+        org_id: Some(fact.org_id),
+        aggregate_id: fact.aggregate_id,
+        aggregate_seq: fact.aggregate_seq,
+        occur_time: fact.occur_time,
+        actor: cause.map_or_else(|| OWN_ACTOR.to_owned(), |request| request.actor.clone()),
+        trace: cause.map(|request| request.trace.clone()).unwrap_or_default(),
+        payload: fact.payload,
+    }
+}
