@@ -107,7 +107,7 @@ impl Store {
                 if insert(&tx, author, made).await? {
                     return Ok(made.instance_id);
                 }
-                let found = standing(&tx, made).await?;
+                let found = standing(&tx, request, made).await?;
                 let (id, now) = (found.instance_id, tx.now());
                 change(&tx, author, found, |instance| instance.retried(&self.patience, now)).await?;
                 Ok::<_, Error>(id)
@@ -186,7 +186,7 @@ impl Store {
 }
 
 /// The instance that AutoActivate made before.
-async fn standing(tx: &Tx, wanted: &Instance) -> Result<Instance, Error> {
+async fn standing(tx: &Tx, request: &Request, wanted: &Instance) -> Result<Instance, Error> {
     let found = instance::Entity::find()
         .filter(instance::Column::AutoKey.eq(rows::auto_key(wanted)))
         .lock_exclusive()
@@ -194,7 +194,8 @@ async fn standing(tx: &Tx, wanted: &Instance) -> Result<Instance, Error> {
         .await
         .map_err(souk_db::Error::from)?;
     // It ended between the insert that found it and this look: the caller asks again.
-    let gone = || souk_db::Error::RequestInProgress { rpc: "AutoActivate", request_id: String::new() };
+    let gone =
+        || souk_db::Error::RequestInProgress { rpc: request.rpc, request_id: request.request_id.clone() };
     Ok(noun(&found.ok_or_else(gone)?)?)
 }
 
@@ -320,3 +321,6 @@ async fn serving(tx: &Tx, org: OrgId) -> Result<Vec<Instance>, Error> {
         .map_err(souk_db::Error::from)?;
     Ok(found.iter().map(noun).collect::<Result<_, _>>()?)
 }
+
+#[cfg(test)]
+mod tests;
