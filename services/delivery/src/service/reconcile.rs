@@ -90,7 +90,11 @@ impl Service {
     }
 
     /// Judges folders and acts on it; gives those that could not be judged yet.
-    async fn examine(&self, found: &Instances, folders: Vec<Folder>) -> Result<BTreeSet<Folder>, Error> {
+    pub(super) async fn examine(
+        &self,
+        found: &Instances,
+        folders: Vec<Folder>,
+    ) -> Result<BTreeSet<Folder>, Error> {
         let mut unsettled = BTreeSet::new();
         for chunk in folders.chunks(CHUNK) {
             let mut findings = self.judge(found.commit.as_ref(), chunk).await?;
@@ -176,7 +180,7 @@ impl Service {
 
     /// Reports and removes what belongs to no instance of ours; `false` when the head moved, so that the
     /// paths must be judged again.
-    async fn sweep(&self, found: &Instances, paths: Vec<String>) -> Result<bool, Error> {
+    pub(super) async fn sweep(&self, found: &Instances, paths: Vec<String>) -> Result<bool, Error> {
         let (Some(commit), false) = (&found.commit, paths.is_empty()) else { return Ok(true) };
         // With the turn held and the head unmoved, no folder of ours can come into being below us.
         let _turn = self.turn.lock().await;

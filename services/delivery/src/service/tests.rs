@@ -2,6 +2,7 @@
 
 mod bench;
 mod drift;
+mod kills;
 
 use futures::future::join_all;
 use souk_types::{Fault, Reason};

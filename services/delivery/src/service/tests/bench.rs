@@ -1,10 +1,10 @@
 //! A database of each engine with a repository of its own, and somebody else who writes to that.
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use gix::{ObjectId, objs::tree::EntryKind};
 use serde_json::json;
-use souk_db::{Request, once::digest_of};
+use souk_db::{CommitObserver, Db, Request, once::digest_of};
 use souk_testkit::{Database, databases};
 use souk_types::{
     Call, Caller, Event, OfferingVersionId, OrgId, PartName, ProjectId, Scope, Trace, access::Reach,
@@ -85,6 +85,11 @@ impl Bench {
     /// A service as a new process would have it: nothing remembered.
     pub(super) fn anew(&self) -> Service {
         service(&self.db, self.path())
+    }
+
+    /// A service whose commits `observer` sees.
+    pub(super) async fn observed(&self, observer: Arc<dyn CommitObserver>) -> Service {
+        service(&self.db.observed(observer).await.unwrap(), self.path())
     }
 
     pub(super) fn restarted(&self) -> Settler<'_> {
@@ -171,7 +176,7 @@ async fn settle(service: &Service) {
     }
 }
 
-fn service(db: &Database, path: PathBuf) -> Service {
+fn service(db: &Db, path: PathBuf) -> Service {
     let repository = Repository::open(&path).unwrap();
-    Service::new(Store::new((**db).clone()), repository, env())
+    Service::new(Store::new(db.clone()), repository, env())
 }

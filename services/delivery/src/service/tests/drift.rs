@@ -146,3 +146,23 @@ async fn a_lost_repository_is_rebuilt_from_the_rows() {
         assert_eq!(Some(applied.commit_id), service.repository.head().unwrap());
     }
 }
+
+#[tokio::test]
+async fn a_head_that_moved_meanwhile_is_not_drift() {
+    for bench in Bench::all().await {
+        two_applied(&bench).await;
+        let folder = wanted(1, 1).folder(&env());
+        bench.foreign(&[(&format!("{}/junk", env().instances()), Some("x"))]);
+        let old = bench.service.repository.instances(&env()).unwrap();
+        // The row is of revision 2 now, the files that were listed are of revision 1.
+        bench.service.apply(&call(1, "r-9"), wanted(1, 2)).await.unwrap();
+        let head = bench.head();
+        let unsettled = bench.service.examine(&old, vec![folder.clone()]).await.unwrap();
+        assert!(unsettled.contains(&folder));
+        assert!(!bench.service.sweep(&old, old.strays.clone()).await.unwrap());
+        assert_eq!(bench.head(), head);
+        assert!(bench.events("DriftFound").await.is_empty());
+        bench.settle().await;
+        assert_eq!(bench.events("DriftFound").await.len(), 1, "the junk alone");
+    }
+}
