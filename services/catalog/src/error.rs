@@ -82,33 +82,26 @@ pub(crate) const DOMAIN: &str = "catalog";
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
-        let message = error.to_string();
-        let fault = |reason| Self::new(reason, DOMAIN, message.as_str());
+        let fault = Self::new(error.reason(), DOMAIN, error.to_string());
         match error {
-            Error::OfferingNotFound { offering } => {
-                fault(Reason::OfferingNotFound).with("offering", excerpt(&offering))
-            }
-            Error::OfferingNotPublished { slug } => {
-                fault(Reason::OfferingNotPublished).with("offering_slug", slug)
-            }
-            Error::VersionNotFound(id) => {
-                fault(Reason::OfferingVersionNotFound).with("offering_version_id", id)
-            }
+            Error::OfferingNotFound { offering } => fault.with("offering", excerpt(&offering)),
+            Error::OfferingNotPublished { slug } => fault.with("offering_slug", slug),
+            Error::VersionNotFound(id) => fault.with("offering_version_id", id),
             Error::PlanNotFound { offering, plan } => {
-                fault(Reason::PlanNotFound).with("offering_slug", offering).with("plan_slug", excerpt(&plan))
+                fault.with("offering_slug", offering).with("plan_slug", excerpt(&plan))
             }
+            // Whoever wants to publish under the slug can go on.
             Error::SlugTaken { slug, offering_id } => {
-                fault(Reason::SlugTaken).with("slug", slug).with("offering_id", offering_id)
+                fault.with("slug", slug).with("offering_id", offering_id)
             }
             Error::Refused(findings) => {
-                let mut fault = fault(gravest(&findings)).with("findings", findings.len());
-                fault.violations = bounded(findings.iter().map(Finding::violation).collect());
-                fault
+                let violations = bounded(findings.iter().map(Finding::violation).collect());
+                Self { violations, ..fault.with("findings", findings.len()) }
             }
             Error::Objects(error) => error.into_fault(DOMAIN),
             Error::Peer(refusal) => refusal.into(),
             Error::Db(error) => error.into_fault(DOMAIN),
-            Error::Broken(_) => Self::bug(DOMAIN, message),
+            broken @ Error::Broken(_) => Self::bug(DOMAIN, broken),
         }
     }
 }
