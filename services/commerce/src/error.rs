@@ -3,9 +3,12 @@
 //! A line that cannot be provisioned is no error: it is parked (`model::parking`). Here stand refusals of
 //! a whole call or delivery.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
-use souk_types::{Fault, Reason, Violation};
+use souk_kit::Refusal;
+use souk_types::{Fault, Reason, Violation, id::OfferingVersionId};
+
+use crate::model::mapping::PlanRef;
 
 /// The domain that faults of this service carry.
 pub const DOMAIN: &str = "commerce";
@@ -99,6 +102,26 @@ pub enum Error {
         /// The id as it was asked for.
         order_id: String,
     },
+    /// The version has no such plan.
+    #[error("the version {offering_version_id} has no plan {plan_id}")]
+    PlanNotFound {
+        /// The version.
+        offering_version_id: OfferingVersionId,
+        /// The plan as it was asked for.
+        plan_id: String,
+    },
+    /// More deliveries at once than are taken.
+    #[error("too many deliveries at once")]
+    Overloaded,
+    /// The catalogue must be asked for these before the snapshot can be judged; nothing was written.
+    #[error("{} plans are not looked up yet", .0.len())]
+    Wanted(BTreeSet<PlanRef>),
+    /// Another part refused or is away.
+    #[error(transparent)]
+    Peer(#[from] Refusal),
+    /// The database failed, or the request id stands for another command.
+    #[error(transparent)]
+    Db(#[from] souk_db::Error),
     /// Fields of a request are wrong.
     #[error("the request is not valid")]
     Invalid(Vec<Violation>),
@@ -146,6 +169,13 @@ impl From<Error> for Fault {
             Error::ShopExists { api_url } => fault(Reason::ShopExists).with("apiUrl", api_url),
             Error::ShopUrlInsecure { api_url } => fault(Reason::ShopUrlInsecure).with("apiUrl", api_url),
             Error::OrderNotFound { order_id } => fault(Reason::OrderNotFound).with("orderId", order_id),
+            Error::PlanNotFound { offering_version_id, plan_id } => fault(Reason::PlanNotFound)
+                .with("offeringVersionId", offering_version_id)
+                .with("planId", plan_id),
+            Error::Overloaded => fault(Reason::TooManyRequests).retry_in(Duration::from_secs(1)),
+            Error::Wanted(_) => Self::bug(DOMAIN, message),
+            Error::Peer(refusal) => refusal.into(),
+            Error::Db(error) => error.into_fault(DOMAIN),
             Error::Invalid(violations) => Self::invalid(DOMAIN, violations),
             Error::Bug(cause) => Self::bug(DOMAIN, cause),
         }

@@ -8,11 +8,16 @@
 //! - lines are judged only by the newest snapshot, and only once the order is settled.
 
 pub mod amount;
+pub mod backoff;
+pub mod command;
+pub mod inbox;
 pub mod mapping;
 pub mod order;
 pub mod owner;
 pub mod parking;
 pub mod plan;
+pub mod record;
+pub mod shop;
 pub mod snapshot;
 
 pub use amount::Amount;
@@ -21,4 +26,6 @@ pub use order::Order;
 pub use owner::Owner;
 pub use parking::Parked;
 pub use plan::{Plan, plan};
+pub use record::Record;
+pub use shop::Shop;
 pub use snapshot::Snapshot;

@@ -17,7 +17,7 @@ use super::{
 };
 
 /// A plan by slugs, as a variant names it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct PlanRef {
     /// The offering's slug.
     pub offering: String,
@@ -48,7 +48,8 @@ pub enum Found {
 }
 
 /// What a variant stands for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Target {
     /// One instance a unit.
     Plan {
@@ -92,6 +93,17 @@ pub enum Source {
     Metadata,
     /// An operator, who may also map what declares nothing or can no longer be read.
     Operator,
+}
+
+impl Source {
+    /// The name as stored.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Metadata => "METADATA",
+            Self::Operator => "OPERATOR",
+        }
+    }
 }
 
 /// A mapping row: what a variant of a shop stands for.

@@ -90,6 +90,13 @@ impl Wait {
             Self::StatusUnknown => "STATUS_UNKNOWN",
         }
     }
+
+    /// Reads what [`Wait::as_str`] wrote.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        let all = [Self::Draft, Self::Unconfirmed, Self::Unpaid, Self::PartlyPaid, Self::StatusUnknown];
+        all.into_iter().find(|wait| wait.as_str() == name)
+    }
 }
 
 /// What an order amounts to at present.

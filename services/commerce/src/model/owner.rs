@@ -10,7 +10,7 @@ use souk_types::id::{OrgId, ProjectId};
 use super::snapshot::Snapshot;
 
 /// What of an order a buyer link looks at. Declared strongest first: that is the order of looking.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 pub enum LinkKind {
     /// `souk.org_id` in the order's private metadata.
     OrgRef,
@@ -50,7 +50,7 @@ impl FromStr for LinkKind {
 }
 
 /// One thing that identifies a buyer within one shop.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 pub struct BuyerKey {
     /// What it is.
     pub kind: LinkKind,
@@ -59,7 +59,7 @@ pub struct BuyerKey {
 }
 
 /// A project and the org it is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Owner {
     /// The org.
     pub org_id: OrgId,

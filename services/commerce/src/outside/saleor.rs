@@ -4,7 +4,9 @@
 //! the raw bytes. What a header says is not signed: it is compared with the signed body.
 
 pub mod address;
+pub(crate) mod door;
 pub mod jwks;
+pub(crate) mod keys;
 pub mod payload;
 pub mod signature;
 
