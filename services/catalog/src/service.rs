@@ -49,7 +49,11 @@ impl Service {
     async fn publish_in_steps(&self, call: &Call, ask: &Publish) -> Result<Version, Error> {
         let (version_id, announced) = match self.store.draft_version(call, ask).await? {
             Drafted::Answered(version_id) => return self.store.version(&call.scope, version_id).await,
-            Drafted::Published { version_id, price_schedule_hash } => (version_id, price_schedule_hash),
+            Drafted::Published { version_id, price_schedule_hash } => {
+                // Passed the check before; an artifact that was lost since is mended.
+                self.keep(ask).await?;
+                (version_id, price_schedule_hash)
+            }
             Drafted::Draft(version_id) => (version_id, self.prepare(call, ask, version_id).await?),
         };
         let version_id = self.store.publish_version(call, ask, version_id, &announced).await?;
@@ -70,13 +74,20 @@ impl Service {
             self.store.set_findings(version_id, &findings).await?;
             return Err(Error::Refused(findings));
         }
-        let kept = self.objects.put_artifact(ask.flow.clone()).await?;
-        if kept != ask.content.artifact_hash {
-            return Err(Error::Broken("the object store kept another content"));
-        }
+        self.keep(ask).await?;
         // Derived from the row, whose content names the schedule: always the same command.
         let request_id = format!("publish:{version_id}");
         self.peers.billing.put_price_schedule(call, request_id, &ask.content.schedule).await
+    }
+
+    /// Keeps the flow under its hash. Only for a flow without findings.
+    async fn keep(&self, ask: &Publish) -> Result<(), Error> {
+        let kept = self.objects.put_artifact(ask.flow.clone()).await?;
+        if kept == ask.content.artifact_hash {
+            Ok(())
+        } else {
+            Err(Error::Broken("the object store kept another content"))
+        }
     }
 
     /// Leaves a line in the audit trail for a command that was refused; the refusal goes on.

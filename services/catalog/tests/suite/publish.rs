@@ -149,6 +149,19 @@ async fn equal_content_is_the_version_that_exists() {
 }
 
 #[tokio::test]
+async fn publishing_again_mends_a_lost_artifact() {
+    for desk in desks().await {
+        let offering_id = desk.offering("triage").await;
+        let version = desk.publish(publish(&offering_id, "1", "a")).await;
+        for file in desk.kept() {
+            std::fs::remove_file(file).unwrap();
+        }
+        assert_eq!(desk.publish(publish(&offering_id, "2", "a")).await, version);
+        assert!(desk.objects.get_artifact(&version.artifact_hash.parse().unwrap()).await.is_ok());
+    }
+}
+
+#[tokio::test]
 async fn a_peer_that_was_away_is_no_loss() {
     for mut desk in desks().await {
         let offering_id = desk.offering("triage").await;
