@@ -19,7 +19,8 @@ pub struct Config {
     pub lease_seconds: u32,
     /// The largest input where the plan states no limit, in bytes.
     pub input_bytes: u32,
-    /// The largest sum of a run's outputs, in bytes.
+    /// The largest sum of a run's outputs, in bytes. A run, its input and its first output twice, must fit
+    /// into one message of 4 MiB.
     pub output_bytes: u32,
 }
 
@@ -31,7 +32,7 @@ impl Default for Config {
             start_seconds: 30,
             lease_seconds: 15,
             input_bytes: 256 * 1024,
-            output_bytes: 2 * 1024 * 1024,
+            output_bytes: 1024 * 1024,
         }
     }
 }
@@ -68,6 +69,6 @@ impl Section for Config {
         bound("start_seconds", self.start_seconds, 1, 600);
         bound("lease_seconds", self.lease_seconds, 3, 300);
         bound("input_bytes", self.input_bytes, 1, 1024 * 1024);
-        bound("output_bytes", self.output_bytes, 1, 2 * 1024 * 1024);
+        bound("output_bytes", self.output_bytes, 1, 1024 * 1024);
     }
 }

@@ -93,19 +93,10 @@ fn said(not: &NotServing) -> String {
 }
 
 impl Error {
-    /// Why the caller was refused, when nothing happened and the trail of audit should say so.
+    /// Why the caller was refused before anything happened, for the audit trail; `None` for what is no
+    /// refusal.
     pub(crate) fn refusal(&self) -> Option<Reason> {
-        match self {
-            Self::NotServing(_) | Self::InputTooLarge { .. } | Self::TooManyRuns { .. } => {
-                Some(self.registered())
-            }
-            Self::Refused { error, .. } => Some(reason(&error.reason).unwrap_or(Reason::InsufficientCredits)),
-            _ => None,
-        }
-    }
-
-    fn registered(&self) -> Reason {
-        match self {
+        Some(match self {
             Self::NotServing(NotServing::Coming) => Reason::InstanceNotReady,
             Self::NotServing(NotServing::Depleted) => Reason::InsufficientCredits,
             Self::NotServing(NotServing::Paused(_)) => Reason::InstancePaused,
@@ -113,8 +104,9 @@ impl Error {
             Self::NotServing(NotServing::Failed) => Reason::InstanceFailed,
             Self::InputTooLarge { .. } => Reason::InvalidArgument,
             Self::TooManyRuns { .. } => Reason::TooManyRequests,
-            _ => Reason::Internal,
-        }
+            Self::Refused { error, .. } => reason(&error.reason).unwrap_or(Reason::InsufficientCredits),
+            _ => return None,
+        })
     }
 }
 
@@ -127,29 +119,24 @@ impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let text = error.to_string();
         let fault = |reason| Self::new(reason, PART, text.clone());
+        let refusal = error.refusal().unwrap_or(Reason::Internal);
         match error {
             Error::InstanceNotFound => fault(Reason::InstanceNotFound),
             Error::RunNotFound => fault(Reason::RunNotFound),
             Error::Denied => fault(Reason::PermissionDenied).with("permission", "runs.use"),
-            Error::NotServing(NotServing::Coming) => fault(Reason::InstanceNotReady).retry_in(COMING),
-            Error::NotServing(NotServing::Depleted) => fault(Reason::InsufficientCredits),
+            Error::NotServing(NotServing::Coming) => fault(refusal).retry_in(COMING),
             Error::NotServing(NotServing::Paused(reasons)) => {
-                fault(Reason::InstancePaused).with("pause_reasons", reasons.join(","))
+                fault(refusal).with("pause_reasons", reasons.join(","))
             }
-            Error::NotServing(NotServing::Terminated) => fault(Reason::InstanceTerminated),
-            Error::NotServing(NotServing::Failed) => fault(Reason::InstanceFailed),
+            Error::NotServing(_) => fault(refusal),
             Error::InputTooLarge { limit, .. } => {
                 let problem = format!("at most {limit} bytes are allowed");
                 Self::invalid(PART, vec![Violation::new("input", problem)]).with("limit", limit)
             }
             Error::TooManyRuns { limit, allowed } => {
-                let fault = fault(Reason::TooManyRequests).with("limit", limit).with("allowed", allowed);
-                fault.retry_in(AT_WORK)
+                fault(refusal).with("limit", limit).with("allowed", allowed).retry_in(AT_WORK)
             }
-            Error::Refused { run_id, error } => {
-                let reason = reason(&error.reason).unwrap_or(Reason::InsufficientCredits);
-                fault(reason).with("run_id", run_id)
-            }
+            Error::Refused { run_id, .. } => fault(refusal).with("run_id", run_id),
             Error::AtWork { run_id, stopping } => {
                 let reason = if stopping { Reason::Unavailable } else { Reason::DeadlineExceeded };
                 fault(reason).with("run_id", run_id).retry_in(AT_WORK)

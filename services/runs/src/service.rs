@@ -25,7 +25,7 @@ use crate::{
 /// How long between two questions whether an instance serves by now.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 /// How long callers are kept while the process drains; less than the drain itself waits.
-const LAST_WAIT: Duration = Duration::from_secs(20);
+const LAST_WAIT: Duration = Duration::from_secs(10);
 /// Runs taken over in one turn.
 const TAKEN: u64 = 32;
 

@@ -54,7 +54,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
             owner {text} NOT NULL,
             attempts BIGINT NOT NULL,
             next_attempt_time {time} NOT NULL,
-            last_sequence BIGINT NOT NULL,
+            last_place BIGINT NOT NULL,
             version BIGINT NOT NULL
         )",
         "CREATE INDEX run_by_project ON run (project_id, run_id)",
@@ -63,13 +63,13 @@ pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
         "CREATE INDEX run_at_work ON run (next_attempt_time) WHERE end_time IS NULL",
         "CREATE TABLE run_event (
             run_id {id} NOT NULL,
-            sequence BIGINT NOT NULL,
+            place BIGINT NOT NULL,
             occur_time {time} NOT NULL,
             state {text},
             row_version BIGINT NOT NULL,
             component_id {text} NOT NULL,
             body {text} NOT NULL,
-            PRIMARY KEY (run_id, sequence)
+            PRIMARY KEY (run_id, place)
         )",
         "CREATE TABLE run_gate (instance_id {id} PRIMARY KEY)",
     ],
@@ -109,3 +109,6 @@ impl Store {
         &self.db
     }
 }
+
+#[cfg(test)]
+mod tests;

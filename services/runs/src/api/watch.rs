@@ -79,7 +79,6 @@ impl Watcher {
         let (mut run, mut events) = first;
         let mut beaten = start;
         loop {
-            let some = !events.is_empty();
             for event in events {
                 self.from.1 = event.sequence;
                 beaten = self.house.now();
@@ -91,7 +90,7 @@ impl Watcher {
             if run.state.is_over() && self.from.1 >= run.sequence {
                 return Ok(());
             }
-            if !some {
+            if self.from.1 >= run.sequence {
                 tokio::select! {
                     () = rung(&mut self.bell, &topic) => {}
                     () = tokio::time::sleep(self.house.poll()) => {}

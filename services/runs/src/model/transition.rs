@@ -177,3 +177,6 @@ impl Run {
         self
     }
 }
+
+#[cfg(test)]
+mod tests;

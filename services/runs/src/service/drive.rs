@@ -5,7 +5,7 @@
 use std::{sync::Arc, time::Duration};
 
 use souk_kit::Refusal;
-use souk_types::{Reason, ReservationId};
+use souk_types::{Class, Reason, ReservationId};
 
 use super::Service;
 use crate::{
@@ -100,7 +100,7 @@ impl Service {
     /// Asks for credits; `None` when billing is to be asked again.
     async fn authorize(&self, run: &Run, hold: Hold) -> Result<Option<Run>, Error> {
         let said = self.peers.billing.authorize(run).await;
-        let (site, expired) = match said {
+        let (started, expired) = match said {
             Ok(Authorized::Allowed { reservation_id, budget, expire_time }) => {
                 let expired = expire_time <= self.house.now();
                 let run = self
@@ -128,7 +128,7 @@ impl Service {
             }
         };
         // A reservation made by an owner that died long ago holds no credits any more.
-        if expired { self.interrupt(hold).await.map(Some) } else { Ok(Some(site)) }
+        if expired { self.interrupt(hold).await.map(Some) } else { Ok(Some(started)) }
     }
 
     async fn refuse(&self, hold: Hold, error: model::Error) -> Result<Option<Run>, Error> {
@@ -168,7 +168,8 @@ impl Service {
                 return Ok(None);
             }
         };
-        tracing::error!(run = %hold.run_id, reason = refusal.reason, "billing refuses to settle");
+        let reason = refusal.reason.as_str();
+        tracing::error!(run = %hold.run_id, reason, "billing refuses to settle");
         if let (true, Some(dimension)) =
             (refusal.is(Reason::DimensionUnknown), refusal.metadata.get("dimension"))
         {
@@ -182,10 +183,11 @@ impl Service {
     }
 }
 
-/// Whether billing would say the same again.
+/// Whether billing would say the same again: it understood and said no. Anything else, a token that is not
+/// accepted included, is tried again, since giving up means to charge nothing.
 fn is_final(refusal: &Refusal) -> bool {
-    let known = error::reason(&refusal.reason).is_some_and(|reason| reason != Reason::Internal);
-    known && !refusal.is_transient()
+    let class = error::reason(&refusal.reason).map(Reason::class);
+    matches!(class, Some(Class::Invalid | Class::NotFound | Class::Precondition | Class::Exists))
 }
 
 /// What the registry says of a reason that billing gave.

@@ -11,7 +11,7 @@ use tokio::time::MissedTickBehavior;
 use super::Service;
 use crate::{
     error::{self, Error},
-    model::{self, Delta, Happening, Progress, Run},
+    model::{self, Happening, Progress, Run},
     peers::Execution,
     store::Hold,
 };
@@ -25,41 +25,48 @@ struct Heard {
     progress: Progress,
     /// Whether something is not written down yet.
     fresh: bool,
-    bytes: usize,
+    /// Bytes of all pieces and of all outputs: each is kept.
+    pieces: usize,
+    outputs: usize,
 }
 
 impl Service {
     /// Runs the flow to its end, however that is, and leaves the run SETTLING.
     pub(super) async fn execute(&self, run: &Run, hold: Hold) -> Result<Run, Error> {
         let mut heard = Heard::default();
-        let work = self.listen(run, hold, &mut heard);
-        let end = match tokio::time::timeout(self.config.execute(), work).await {
-            Ok(end) => end?,
-            Err(_) => {
-                let text = format!("the flow took longer than {} seconds", self.config.execute_seconds);
-                Some(model::Error::new(Reason::DeadlineExceeded.as_str(), &text))
-            }
-        };
+        let end = self.listen(run, hold, &mut heard).await?;
         let progress = &heard.progress;
         let step =
             |run: Run, _| Ok((run.progressed(progress)?.concluded(end.clone())?, progress.pieces.clone()));
         self.store.step("runs.conclude_run", hold, step).await
     }
 
-    /// Hears the engine out; the error says how the flow failed. An outer error is about our own rows.
+    /// Hears the engine out; the inner error says how the flow failed, an outer one is about our own rows.
     async fn listen(&self, run: &Run, hold: Hold, heard: &mut Heard) -> Result<Option<model::Error>, Error> {
-        let mut execution = match self.peers.runner.execute(run).await {
-            Ok(execution) => execution,
-            Err(error) => return Ok(Some(broken(&error))),
+        let limit = tokio::time::sleep(self.config.execute());
+        tokio::pin!(limit);
+        let mut execution = tokio::select! {
+            execution = self.peers.runner.execute(run) => match execution {
+                Ok(execution) => execution,
+                Err(error) => return Ok(Some(broken(&error))),
+            },
+            () = &mut limit => return Ok(Some(self.too_long())),
         };
         let mut flush = tokio::time::interval(FLUSH);
         flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 end = self.hear(&mut execution, heard) => if let Some(end) = end { return Ok(end) },
+                // Never cut short: a write whose answer is not heard would be written twice.
                 _ = flush.tick() => self.record(hold, heard).await?,
+                () = &mut limit => return Ok(Some(self.too_long())),
             }
         }
+    }
+
+    fn too_long(&self) -> model::Error {
+        let text = format!("the flow took longer than {} seconds", self.config.execute_seconds);
+        model::Error::new(Reason::DeadlineExceeded.as_str(), &text)
     }
 
     /// One thing that the engine says; the flow's end when there is no more.
@@ -97,11 +104,12 @@ impl Heard {
     fn take(&mut self, said: Happening, limit: usize) -> Result<(), model::Error> {
         match said {
             Happening::Piece(piece) => {
-                self.grow(piece.text.len() + piece.component_id.len(), limit)?;
-                self.progress.add(Delta { ..piece });
+                self.pieces = within(self.pieces, piece.text.len() + piece.component_id.len(), limit)?;
+                self.progress.add(piece);
             }
             Happening::Output(output) => {
-                self.grow(output.text.len() + output.component_id.len() + output.display_name.len(), limit)?;
+                let bytes = output.text.len() + output.component_id.len() + output.display_name.len();
+                self.outputs = within(self.outputs, bytes, limit)?;
                 self.progress.outputs.push(output);
             }
             Happening::Used(report) => {
@@ -115,16 +123,15 @@ impl Heard {
         self.fresh = true;
         Ok(())
     }
+}
 
-    fn grow(&mut self, more: usize, limit: usize) -> Result<(), model::Error> {
-        // Pieces and the whole output that they make both count: each is kept.
-        self.bytes = self.bytes.saturating_add(more);
-        if self.bytes <= limit.saturating_mul(2) {
-            return Ok(());
-        }
-        let text = format!("the outputs are larger than {limit} bytes");
-        Err(model::Error::new(Reason::FlowFailed.as_str(), &text))
+fn within(before: usize, more: usize, limit: usize) -> Result<usize, model::Error> {
+    let after = before.saturating_add(more);
+    if after <= limit {
+        return Ok(after);
     }
+    let text = format!("the outputs are larger than {limit} bytes");
+    Err(model::Error::new(Reason::FlowFailed.as_str(), &text))
 }
 
 /// A flow's own failure, under a reason of the registry.

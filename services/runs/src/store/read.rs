@@ -87,8 +87,8 @@ impl Store {
     ) -> Result<(Run, Vec<Event>), Error> {
         let rows = row::event::Entity::find()
             .filter(row::event::Column::RunId.eq(run_id.to_string()))
-            .filter(row::event::Column::Sequence.gt(sequence))
-            .order_by_asc(row::event::Column::Sequence)
+            .filter(row::event::Column::Place.gt(sequence))
+            .order_by_asc(row::event::Column::Place)
             .limit(limit)
             .all(self.db.read())
             .await

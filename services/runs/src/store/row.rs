@@ -50,7 +50,7 @@ pub(super) mod run {
         pub owner: String,
         pub attempts: i64,
         pub next_attempt_time: i64,
-        pub last_sequence: i64,
+        pub last_place: i64,
         pub version: i64,
     }
 
@@ -69,7 +69,7 @@ pub(super) mod event {
         #[sea_orm(primary_key, auto_increment = false)]
         pub run_id: String,
         #[sea_orm(primary_key, auto_increment = false)]
-        pub sequence: i64,
+        pub place: i64,
         pub occur_time: i64,
         pub state: Option<String>,
         pub row_version: i64,
@@ -147,7 +147,7 @@ pub(super) fn read(row: run::Model) -> Result<Run, DbError> {
         owner: row.owner,
         attempts: row.attempts,
         next_attempt_time: Time::from_micros(row.next_attempt_time),
-        sequence: row.last_sequence,
+        sequence: row.last_place,
         version: row.version,
     })
 }
@@ -196,7 +196,7 @@ pub(super) fn changed(run: &Run) -> Result<run::ActiveModel, DbError> {
         owner: Set(run.owner.clone()),
         attempts: Set(run.attempts),
         next_attempt_time: Set(run.next_attempt_time.micros()),
-        last_sequence: Set(run.sequence),
+        last_place: Set(run.sequence),
         version: Set(run.version),
         ..run::ActiveModel::default()
     })
@@ -212,7 +212,7 @@ pub(super) fn event_row(run: &Run, event: Event) -> event::ActiveModel {
     };
     event::ActiveModel {
         run_id: Set(run.run_id.to_string()),
-        sequence: Set(event.sequence),
+        place: Set(event.sequence),
         occur_time: Set(event.occur_time.micros()),
         state: Set(state.map(|state| state.as_str().to_owned())),
         row_version: Set(version),
@@ -227,5 +227,5 @@ pub(super) fn read_event(row: event::Model) -> Result<Event, DbError> {
         Some(state) => What::Came(state.parse().map_err(bad("state"))?, row.row_version),
         None => What::Piece(Delta { component_id: row.component_id, text: row.body }),
     };
-    Ok(Event { sequence: row.sequence, occur_time: Time::from_micros(row.occur_time), what })
+    Ok(Event { sequence: row.place, occur_time: Time::from_micros(row.occur_time), what })
 }

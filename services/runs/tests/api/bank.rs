@@ -1,0 +1,266 @@
+//! A billing that keeps honest books: repeats by request id, one settle a reservation, nothing below zero.
+//! A test may make it fall silent before or after an effect.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use souk_kit::{open, status, wire};
+use souk_proto::souk::billing::v1::{self as pb, billing_service_server::BillingService};
+use souk_testkit::StoppedClock;
+use souk_types::{Clock as _, Fault, LedgerEntryId, Reason, ReceiptId, ReservationId};
+use tokio::sync::Notify;
+use tonic::{Request, Response, Status};
+
+pub(crate) const START: i64 = 1_000;
+const BUDGET: i64 = 100;
+
+/// Where the bank falls silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Point {
+    BeforeAuthorize,
+    AfterAuthorize,
+    BeforeSettle,
+    AfterSettle,
+    BeforeRelease,
+    AfterRelease,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Standing {
+    Open,
+    Settled(Box<pb::SettleResponse>),
+    Released,
+}
+
+#[derive(Default)]
+struct Books {
+    available: i64,
+    reservations: BTreeMap<String, Standing>,
+    authorized: BTreeMap<String, pb::AuthorizeResponse>,
+    /// Every request id that came, repeats too.
+    asked: Vec<String>,
+    refuse: Option<&'static str>,
+    unpriced: Option<&'static str>,
+    fail: Vec<Fault>,
+    silent: Option<Point>,
+}
+
+pub(crate) struct Bank {
+    books: Mutex<Books>,
+    clock: Arc<StoppedClock>,
+    /// Told when a point of silence is reached.
+    pub(crate) reached: Notify,
+}
+
+impl Bank {
+    pub(crate) fn new(clock: &Arc<StoppedClock>) -> Self {
+        let books = Mutex::new(Books { available: START, ..Books::default() });
+        Self { books, clock: Arc::clone(clock), reached: Notify::new() }
+    }
+
+    pub(crate) fn silence(&self, at: Option<Point>) {
+        self.books.lock().unwrap().silent = at;
+    }
+
+    pub(crate) fn refuse(&self, reason: Option<&'static str>) {
+        self.books.lock().unwrap().refuse = reason;
+    }
+
+    /// Settles know no price for this dimension.
+    pub(crate) fn unprice(&self, dimension: &'static str) {
+        self.books.lock().unwrap().unpriced = Some(dimension);
+    }
+
+    /// The next calls fail with these, the last first.
+    pub(crate) fn fail(&self, faults: Vec<Fault>) {
+        self.books.lock().unwrap().fail = faults;
+    }
+
+    /// What is charged for good; every reservation must be closed.
+    pub(crate) fn charged(&self) -> i64 {
+        let books = self.books.lock().unwrap();
+        for (id, standing) in &books.reservations {
+            assert_ne!(*standing, Standing::Open, "{id} is open");
+        }
+        START - books.available
+    }
+
+    pub(crate) fn reservations(&self) -> usize {
+        self.books.lock().unwrap().reservations.len()
+    }
+
+    /// How many different calls of a kind came.
+    pub(crate) fn different(&self, kind: &str) -> usize {
+        let books = self.books.lock().unwrap();
+        let ids: std::collections::BTreeSet<_> = books.asked.iter().filter(|id| id.ends_with(kind)).collect();
+        ids.len()
+    }
+
+    async fn pass(&self, point: Point) {
+        let silent = self.books.lock().unwrap().silent == Some(point);
+        if silent {
+            self.reached.notify_one();
+            std::future::pending::<()>().await;
+        }
+    }
+
+    fn trouble(&self) -> Result<(), Status> {
+        self.books.lock().unwrap().fail.pop().map_or(Ok(()), |fault| Err(status(fault)))
+    }
+
+    fn reserve(&self, request_id: String) -> pb::AuthorizeResponse {
+        let mut books = self.books.lock().unwrap();
+        books.asked.push(request_id.clone());
+        if let Some(first) = books.authorized.get(&request_id) {
+            return first.clone();
+        }
+        let answer = if let Some(reason) = books.refuse {
+            pb::AuthorizeResponse { reason: reason.to_owned(), ..Default::default() }
+        } else {
+            books.available -= BUDGET;
+            let bits = u128::try_from(books.reservations.len()).unwrap();
+            let reservation_id = ReservationId::from_bits(bits).to_string();
+            books.reservations.insert(reservation_id.clone(), Standing::Open);
+            pb::AuthorizeResponse {
+                allowed: true,
+                reservation_id,
+                budget_micros: BUDGET,
+                expire_time: Some(wire::timestamp(self.clock.now() + Duration::from_secs(900))),
+                reason: String::new(),
+            }
+        };
+        books.authorized.insert(request_id, answer.clone());
+        answer
+    }
+
+    fn charge(&self, ask: pb::SettleRequest) -> Result<pb::SettleResponse, Fault> {
+        let mut books = self.books.lock().unwrap();
+        books.asked.push(ask.request_id);
+        let unpriced = books.unpriced;
+        match books.reservations.get(&ask.reservation_id) {
+            Some(Standing::Settled(first)) => return Ok((**first).clone()),
+            Some(Standing::Open) => {}
+            other => panic!("settled {other:?}"),
+        }
+        if let Some(used) = ask.usage.iter().find(|used| Some(used.dimension.as_str()) == unpriced) {
+            let fault = Fault::new(Reason::DimensionUnknown, "billing", "no price");
+            return Err(fault.with("dimension", &used.dimension));
+        }
+        let cost: i64 = ask.usage.iter().map(|used| used.quantity).sum();
+        books.available += BUDGET - cost;
+        let bits = u128::try_from(books.reservations.len()).unwrap();
+        let answer = pb::SettleResponse {
+            balance_micros: books.available,
+            ledger_entry_id: LedgerEntryId::from_bits(bits).to_string(),
+            receipt: Some(pb::Receipt {
+                receipt_id: ReceiptId::from_bits(bits).to_string(),
+                reservation_id: ask.reservation_id.clone(),
+                cost_micros: cost,
+                charged_micros: cost,
+                ..Default::default()
+            }),
+        };
+        books.reservations.insert(ask.reservation_id, Standing::Settled(Box::new(answer.clone())));
+        Ok(answer)
+    }
+
+    fn free(&self, ask: pb::ReleaseRequest) -> i64 {
+        let mut books = self.books.lock().unwrap();
+        books.asked.push(ask.request_id);
+        match books.reservations.insert(ask.reservation_id, Standing::Released) {
+            Some(Standing::Open) => books.available += BUDGET,
+            Some(Standing::Released) => {}
+            other => panic!("released {other:?}"),
+        }
+        books.available
+    }
+}
+
+#[tonic::async_trait]
+impl BillingService for Bank {
+    async fn authorize(
+        &self,
+        request: Request<pb::AuthorizeRequest>,
+    ) -> Result<Response<pb::AuthorizeResponse>, Status> {
+        let (call, ask) = open(request)?;
+        assert_eq!(call.scope.org(), Some(crate::world::ORG), "acts for the instance's org");
+        self.pass(Point::BeforeAuthorize).await;
+        self.trouble()?;
+        let answer = self.reserve(ask.request_id);
+        self.pass(Point::AfterAuthorize).await;
+        Ok(Response::new(answer))
+    }
+
+    async fn settle(
+        &self,
+        request: Request<pb::SettleRequest>,
+    ) -> Result<Response<pb::SettleResponse>, Status> {
+        let (_, ask) = open(request)?;
+        self.pass(Point::BeforeSettle).await;
+        self.trouble()?;
+        let answer = self.charge(ask).map_err(status)?;
+        self.pass(Point::AfterSettle).await;
+        Ok(Response::new(answer))
+    }
+
+    async fn release(
+        &self,
+        request: Request<pb::ReleaseRequest>,
+    ) -> Result<Response<pb::ReleaseResponse>, Status> {
+        let (_, ask) = open(request)?;
+        self.pass(Point::BeforeRelease).await;
+        self.trouble()?;
+        let balance_micros = self.free(ask);
+        self.pass(Point::AfterRelease).await;
+        Ok(Response::new(pb::ReleaseResponse { balance_micros }))
+    }
+
+    async fn open_wallet(
+        &self,
+        _: Request<pb::OpenWalletRequest>,
+    ) -> Result<Response<pb::OpenWalletResponse>, Status> {
+        panic!("runs opens no wallet")
+    }
+
+    async fn open_account(
+        &self,
+        _: Request<pb::OpenAccountRequest>,
+    ) -> Result<Response<pb::OpenAccountResponse>, Status> {
+        panic!("runs opens no account")
+    }
+
+    async fn set_account_state(
+        &self,
+        _: Request<pb::SetAccountStateRequest>,
+    ) -> Result<Response<pb::SetAccountStateResponse>, Status> {
+        panic!("runs sets no state")
+    }
+
+    async fn put_price_schedule(
+        &self,
+        _: Request<pb::PutPriceScheduleRequest>,
+    ) -> Result<Response<pb::PutPriceScheduleResponse>, Status> {
+        panic!("runs knows no prices")
+    }
+
+    async fn top_up(&self, _: Request<pb::TopUpRequest>) -> Result<Response<pb::TopUpResponse>, Status> {
+        panic!("runs tops nothing up")
+    }
+
+    async fn get_wallet(
+        &self,
+        _: Request<pb::GetWalletRequest>,
+    ) -> Result<Response<pb::GetWalletResponse>, Status> {
+        panic!("runs reads no wallet")
+    }
+
+    async fn list_ledger_entries(
+        &self,
+        _: Request<pb::ListLedgerEntriesRequest>,
+    ) -> Result<Response<pb::ListLedgerEntriesResponse>, Status> {
+        panic!("runs reads no ledger")
+    }
+}
