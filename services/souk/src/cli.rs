@@ -15,9 +15,10 @@ mod wallet;
 mod workspace;
 mod yaml;
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::{Args, Parser, Subcommand};
+use souk_db::CommitObserver;
 use souk_types::PartName;
 
 pub(crate) use self::yaml::Manifest;
@@ -124,7 +125,7 @@ struct RunArgs {
 }
 
 /// Runs the command line.
-pub(crate) fn main() -> ExitCode {
+pub(crate) fn main(observer: &Arc<dyn CommitObserver>) -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -138,21 +139,22 @@ pub(crate) fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return output.fail(&Failure::broken(&error)),
     };
-    match runtime.block_on(run(cli, &output)) {
+    match runtime.block_on(run(cli, &output, observer)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => output.fail(&failure),
     }
 }
 
-async fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
+async fn run(cli: Cli, output: &Output, observer: &Arc<dyn CommitObserver>) -> Result<(), Failure> {
     let Cli { shared, command } = cli;
     match command {
-        Command::Up(up) => return server::up(&shared.data, up, output).await,
+        Command::Up(up) => return server::up(&shared.data, up, output, observer).await,
         Command::Migrate(migrate) => return server::migrate(&shared.data, migrate, output).await,
         Command::MeshToken(ask) => return mesh_token::run(&shared.data, &ask, output),
         Command::Version => return output.line("version", env!("CARGO_PKG_VERSION")),
         Command::Run(RunArgs { only, listen, config, .. }) if !only.is_empty() => {
-            return server::only(&shared.data, process::Only { parts: only, listen, config }, output).await;
+            let only = process::Only { parts: only, listen, config };
+            return server::only(&shared.data, only, output, observer).await;
         }
         _ => {}
     }

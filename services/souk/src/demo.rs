@@ -18,7 +18,8 @@ pub(crate) async fn seed(remote: &Remote) -> Result<(), Failure> {
     for (text, flow) in OFFERINGS {
         let manifest = Manifest::parse("demo", text)?;
         // A start that was cut short between the two is finished by the next one.
-        let ours = listed.iter().all(|offering| OFFERINGS.iter().any(|(text, _)| text.contains(&offering.slug)));
+        let ours =
+            listed.iter().all(|offering| OFFERINGS.iter().any(|(text, _)| text.contains(&offering.slug)));
         if ours && !listed.iter().any(|offering| offering.slug == manifest.slug) {
             publish_manifest(remote, &manifest, flow.to_vec()).await?;
         }

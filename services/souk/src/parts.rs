@@ -1,6 +1,6 @@
 //! How each part is built from its settings, its database and what else it needs.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use axum::Router;
 use souk_db::{CommitObserver, Db, Deps, Migration, Target};
@@ -14,7 +14,7 @@ use crate::settings::Settings;
 pub(crate) struct Ground<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) data: &'a Path,
-    pub(crate) observer: Arc<dyn CommitObserver>,
+    pub(crate) observer: &'a Arc<dyn CommitObserver>,
 }
 
 /// What building the parts left in hand.
@@ -22,10 +22,8 @@ pub(crate) struct Ground<'a> {
 pub(crate) struct Hands {
     /// The public port's router, where the gateway runs here.
     pub(crate) public: Option<Router>,
-    /// Tenancy's own hands, where it runs here.
-    pub(crate) tenancy: Option<souk_tenancy::Local>,
     /// Every database that was opened, to be closed at the end.
-    pub(crate) databases: Vec<Db>,
+    pub(crate) databases: BTreeMap<PartName, Db>,
 }
 
 /// The schema of a part; `None` where it has no database.
@@ -44,7 +42,12 @@ pub(crate) const fn migrations(part: PartName) -> Option<&'static [Migration]> {
 
 impl Ground<'_> {
     /// Builds a part and serves it.
-    pub(crate) async fn build(&self, mesh: &mut Mesh, part: PartName, hands: &mut Hands) -> Result<(), Fault> {
+    pub(crate) async fn build(
+        &self,
+        mesh: &mut Mesh,
+        part: PartName,
+        hands: &mut Hands,
+    ) -> Result<(), Fault> {
         let house = mesh.house(part).map_err(|error| Fault::bug("souk", error))?;
         let mounted = self.mounted(&house, part, hands).await?;
         mesh.serve(&house, mounted).map_err(|error| Fault::bug("souk", error))
@@ -54,10 +57,7 @@ impl Ground<'_> {
         let settings = self.settings;
         match part {
             PartName::Tenancy => {
-                let db = self.database(house, part, hands).await?;
-                let built = souk_tenancy::build(house, &settings.tenancy, db)?;
-                hands.tenancy = Some(built.local);
-                Ok(built.mounted)
+                souk_tenancy::build(house, &settings.tenancy, self.database(house, part, hands).await?)
             }
             PartName::Catalog => {
                 let db = self.database(house, part, hands).await?;
@@ -75,7 +75,9 @@ impl Ground<'_> {
             PartName::Commerce => {
                 souk_commerce::build(house, &settings.commerce, self.database(house, part, hands).await?)
             }
-            PartName::Runs => souk_runs::build(house, &settings.runs, self.database(house, part, hands).await?),
+            PartName::Runs => {
+                souk_runs::build(house, &settings.runs, self.database(house, part, hands).await?)
+            }
             PartName::Runner => souk_runner::build(house, &settings.runner, self.objects().await?),
             PartName::Gateway => {
                 let built = souk_gateway::build(house, &settings.gateway)?;
@@ -92,11 +94,11 @@ impl Ground<'_> {
     async fn database(&self, house: &House, part: PartName, hands: &mut Hands) -> Result<Db, Fault> {
         let target = self.target(part)?;
         let mut deps = Deps::new(house.clock(), house.random());
-        deps.observer = Arc::clone(&self.observer);
+        deps.observer = Arc::clone(self.observer);
         let migrations = migrations(part).unwrap_or_default();
         let db = Db::open(part.as_str(), target, deps, migrations).await;
         let db = db.map_err(|error| error.into_fault(part.as_str()))?;
-        hands.databases.push(db.clone());
+        hands.databases.insert(part, db.clone());
         Ok(db)
     }
 

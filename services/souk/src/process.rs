@@ -12,7 +12,7 @@ use std::{
 
 use axum::Router;
 use clap::Args;
-use souk_db::{Db, Deps, Unobserved};
+use souk_db::{CommitObserver, Db, Deps, Unobserved};
 use souk_kit::{
     Mesh, Surroundings,
     clock::{MachineClock, MachineRandom},
@@ -80,7 +80,9 @@ pub(crate) struct Migrate {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// The address is public, and nothing protects what would cross the network.
-    #[error("{0} is a public address, and the local issuer's links and keys would cross the network in clear")]
+    #[error(
+        "{0} is a public address, and the local issuer's links and keys would cross the network in clear"
+    )]
     Public(SocketAddr),
     /// The configuration has mistakes.
     #[error(transparent)]
@@ -136,15 +138,16 @@ fn part_failed(part: PartName) -> impl Fn(Fault) -> Error {
 
 /// Starts parts in this process; the others are reached at their addresses, or by their sockets.
 pub(crate) async fn start(
-    data: &Path,
-    settings: &Settings,
+    ground: Ground<'_>,
     here: &[PartName],
     listen: SocketAddr,
 ) -> Result<Running, Error> {
+    let Ground { settings, data, .. } = ground;
     telemetry::log(&settings.process.log, settings.process.log_format);
     telemetry::figures();
     make_private(data)?;
-    let locks = here.iter().map(|part| lock::take(&data.join(part.as_str()))).collect::<Result<Vec<_>, _>>()?;
+    let locks =
+        here.iter().map(|part| lock::take(&data.join(part.as_str()))).collect::<Result<Vec<_>, _>>()?;
     // The address is taken before anything is built: a busy port must not leave half a start behind.
     let listener = match here.contains(&PartName::Gateway) {
         true => Some(bind(listen).await?),
@@ -160,7 +163,6 @@ pub(crate) async fn start(
         poll: if together { POLL_TOGETHER } else { POLL_APART },
     };
     let mut mesh = Mesh::new(surroundings, here, &elsewhere(data, settings, here))?;
-    let ground = Ground { settings, data, observer: Arc::new(Unobserved) };
     let mut hands = Hands::default();
     for part in here {
         ground.build(&mut mesh, *part, &mut hands).await.map_err(part_failed(*part))?;
@@ -183,7 +185,8 @@ fn elsewhere(data: &Path, settings: &Settings, here: &[PartName]) -> BTreeMap<Pa
     let others = PartName::ALL.iter().filter(|part| !here.contains(part));
     let address = |part: &PartName| {
         let named = settings.mesh.parts.get(part.as_str()).cloned();
-        let socket = std::path::absolute(data).unwrap_or_else(|_| data.to_owned()).join(format!("{part}.sock"));
+        let socket =
+            std::path::absolute(data).unwrap_or_else(|_| data.to_owned()).join(format!("{part}.sock"));
         (*part, named.unwrap_or_else(|| format!("unix:{}", socket.display())))
     };
     others.map(address).collect()
@@ -203,7 +206,10 @@ fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> Join
         .accept_http1(true)
         .tcp_nodelay(true)
         .add_routes(Routes::from(router))
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move { stop.cancelled().await });
+        .serve_with_incoming_shutdown(
+            TcpListenerStream::new(listener),
+            async move { stop.cancelled().await },
+        );
     #[expect(clippy::disallowed_methods, reason = "the public server ends before the tracked tasks do")]
     tokio::spawn(async move {
         if let Err(error) = served.await {
@@ -221,7 +227,7 @@ impl Running {
             public.abort();
             public.await.ok();
         }
-        for db in hands.databases {
+        for db in hands.databases.into_values() {
             if let Err(error) = db.close().await {
                 tracing::warn!(error = souk_kit::status::chain(&error), "database not closed");
             }
@@ -254,7 +260,8 @@ pub(crate) async fn asked_to_end() {
 /// Brings every schema up to date; gives the parts that have one.
 pub(crate) async fn migrate(data: &Path, settings: &Settings) -> Result<Vec<PartName>, Error> {
     make_private(data)?;
-    let ground = Ground { settings, data, observer: Arc::new(Unobserved) };
+    let observer: Arc<dyn CommitObserver> = Arc::new(Unobserved);
+    let ground = Ground { settings, data, observer: &observer };
     let mut done = Vec::new();
     for part in PartName::ALL {
         let Some(migrations) = migrations(*part) else { continue };

@@ -128,7 +128,11 @@ mod tests {
             assert!(text.contains(&format!("[{section}]")), "{section}: {text}");
         }
         let path = dir.path().join("souk.toml");
-        std::fs::write(&path, "[gateway]\naccess_token_seconds = 1\nfoo = 2\n[mesh]\nnobody = \"x\"\n[nope]\n").unwrap();
+        std::fs::write(
+            &path,
+            "[gateway]\naccess_token_seconds = 1\nfoo = 2\n[mesh]\nnobody = \"x\"\n[nope]\n",
+        )
+        .unwrap();
         let mistakes = Settings::read(dir.path(), None).unwrap_err().0;
         assert_eq!(mistakes.len(), 4, "{mistakes:#?}");
     }

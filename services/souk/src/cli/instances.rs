@@ -81,7 +81,8 @@ pub(crate) async fn instance_of(remote: &Remote, name: &str) -> Result<String, F
     let instances = client.list_instances(request).await?.into_inner().instances;
     let gone = |instance: &Instance| matches!(instance.state(), State::Terminating | State::Terminated);
     let found = instances.into_iter().find(|instance| instance.offering_slug == name && !gone(instance));
-    let unknown = || Failure::new(format!("no instance of {name}")).hint(format!("souk instances activate {name}"));
+    let unknown =
+        || Failure::new(format!("no instance of {name}")).hint(format!("souk instances activate {name}"));
     found.map(|instance| instance.instance_id).ok_or_else(unknown)
 }
 
@@ -130,7 +131,10 @@ async fn watch(
         let Some(instance) = answer.instance else { continue };
         output.message(INSTANCE, &instance, line)?;
         let reached = state(instance.state().as_str_name());
-        if until.as_ref().is_some_and(|until| until.trim_start_matches("STATE_").eq_ignore_ascii_case(reached)) {
+        if until
+            .as_ref()
+            .is_some_and(|until| until.trim_start_matches("STATE_").eq_ignore_ascii_case(reached))
+        {
             break;
         }
     }
@@ -151,7 +155,9 @@ fn conditions(instance: &Instance) -> String {
 
 fn line(instance: &Instance) -> String {
     let state = state(instance.state().as_str_name());
-    format!("{state:<13} {}  {}", conditions(instance), instance.pause_reasons.join(" ")).trim_end().to_owned()
+    format!("{state:<13} {}  {}", conditions(instance), instance.pause_reasons.join(" "))
+        .trim_end()
+        .to_owned()
 }
 
 fn whole(instance: &Instance) -> String {
@@ -165,7 +171,10 @@ fn whole(instance: &Instance) -> String {
     ];
     for condition in &instance.conditions {
         let status = condition.status().as_str_name().trim_start_matches("STATUS_").to_lowercase();
-        lines.push(format!("  {:<12} {status:<8} {}  {}", condition.r#type, condition.reason, condition.message));
+        lines.push(format!(
+            "  {:<12} {status:<8} {}  {}",
+            condition.r#type, condition.reason, condition.message
+        ));
     }
     for event in &instance.events {
         lines.push(format!("  · {}  {}", event.r#type, event.message));

@@ -5,7 +5,8 @@ use serde_json::json;
 use souk_proto::souk::{
     gateway::v1::{SignInRequest, gateway_service_client::GatewayServiceClient},
     tenancy::v1::{
-        CreateSignInLinkRequest, GetCallerRequest, GetCallerResponse, tenancy_service_client::TenancyServiceClient,
+        CreateSignInLinkRequest, GetCallerRequest, GetCallerResponse,
+        tenancy_service_client::TenancyServiceClient,
     },
 };
 

@@ -27,9 +27,12 @@ pub(crate) struct MeshToken {
 pub(crate) fn run(data: &Path, ask: &MeshToken, output: &Output) -> Result<(), Failure> {
     let path = data.join(KEYRING);
     if !path.exists() {
-        return Err(Failure::new(format!("there is no keyring in {}", data.display())).hint("souk up makes one"));
+        return Err(
+            Failure::new(format!("there is no keyring in {}", data.display())).hint("souk up makes one")
+        );
     }
-    let keyring = Keyring::open(&path, &MachineRandom::default()).map_err(|error| Failure::new(error.to_string()))?;
+    let keyring =
+        Keyring::open(&path, &MachineRandom::default()).map_err(|error| Failure::new(error.to_string()))?;
     let clock = Arc::new(MachineClock);
     let tokens = Tokens::new(ask.part, Arc::new(keyring), Arc::clone(&clock) as Arc<dyn Clock>);
     let caller = Caller::Part { part: ask.part, org: ask.org };

@@ -46,7 +46,12 @@ pub(crate) async fn run(remote: &Remote, ask: Offerings, output: &Output) -> Res
     }
 }
 
-async fn list(remote: &Remote, category: String, value_stream: String, output: &Output) -> Result<(), Failure> {
+async fn list(
+    remote: &Remote,
+    category: String,
+    value_stream: String,
+    output: &Output,
+) -> Result<(), Failure> {
     let mut client = CatalogServiceClient::new(remote.channel()?);
     let mut all = ListOfferingsResponse::default();
     let mut page_token = String::new();

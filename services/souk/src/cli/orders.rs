@@ -97,7 +97,12 @@ fn rows(orders: &[Order]) -> String {
     let mut rows = Vec::new();
     for order in orders {
         if order.lines.is_empty() {
-            rows.push(vec![order.number.clone(), order.external_id.clone(), "-".into(), order.parked_reason.clone()]);
+            rows.push(vec![
+                order.number.clone(),
+                order.external_id.clone(),
+                "-".into(),
+                order.parked_reason.clone(),
+            ]);
         }
         rows.extend(order.lines.iter().map(|line| {
             let name = if line.sku.is_empty() { &line.product_name } else { &line.sku };
@@ -115,7 +120,7 @@ fn became(line: &OrderLine) -> String {
             format!("{state} {} credits", souk_types::Credits::from_micros(line.credits_micros))
         }
         State::Done | State::Working => format!("{state} {}", line.instance_ids.join(" ")),
-        State::Waiting | State::Unspecified => state.to_owned(),
+        State::Waiting | State::Void | State::Unspecified => state.to_owned(),
     }
 }
 
@@ -157,7 +162,8 @@ async fn post(remote: &Remote, file: &Path, output: &Output) -> Result<(), Failu
             }
         }
         let answer = request.body(delivery.body_utf8.clone()).send().await;
-        let answer = answer.map_err(|_| Failure::new("the server does not answer").hint("is it running? souk up"))?;
+        let answer =
+            answer.map_err(|_| Failure::new("the server does not answer").hint("is it running? souk up"))?;
         if answer.status().is_success() {
             orders.extend(order_id(&delivery.body_utf8));
         } else {
@@ -187,7 +193,8 @@ async fn settled(remote: &Remote, wanted: &BTreeSet<String>) -> Result<ListOrder
     let wait = async {
         loop {
             let all = list(remote, String::new(), false).await?;
-            let here: Vec<_> = all.orders.iter().filter(|order| wanted.contains(&order.external_id)).collect();
+            let here: Vec<_> =
+                all.orders.iter().filter(|order| wanted.contains(&order.external_id)).collect();
             let working = |order: &&Order| order.lines.iter().any(|line| line.state() == State::Working);
             if here.len() >= wanted.len() && !here.iter().any(working) {
                 return Ok(all);

@@ -48,9 +48,11 @@ impl Failure {
     /// What the server refused.
     pub(crate) fn refused(status: &Status) -> Self {
         let refusal = Refusal::read("gateway", status);
-        let remedy = Reason::ALL.iter().find(|reason| refusal.is(**reason)).map(|reason| reason.remedy().to_owned());
+        let remedy =
+            Reason::ALL.iter().find(|reason| refusal.is(**reason)).map(|reason| reason.remedy().to_owned());
         let away = refusal.reason.is_empty() && matches!(refusal.code, Code::Unavailable | Code::Unknown);
-        let message = if away { "the server does not answer".to_owned() } else { violations(status, &refusal) };
+        let message =
+            if away { "the server does not answer".to_owned() } else { violations(status, &refusal) };
         let hint = if away { Some("is it running? souk up".to_owned()) } else { remedy };
         let reason = (!refusal.reason.is_empty()).then_some(refusal.reason);
         let exit = if refusal.code == Code::Internal { 70 } else { 1 };
@@ -107,7 +109,9 @@ impl Output {
         let dynamic = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice());
         let dynamic = dynamic.map_err(|error| Failure::broken(&error))?;
         let options = SerializeOptions::new().skip_default_fields(false);
-        dynamic.serialize_with_options(serde_json::value::Serializer, &options).map_err(|error| Failure::broken(&error))
+        dynamic
+            .serialize_with_options(serde_json::value::Serializer, &options)
+            .map_err(|error| Failure::broken(&error))
     }
 
     /// Prints one JSON document on a line.
@@ -182,7 +186,8 @@ mod tests {
     fn messages_are_proto_json_with_defaults() {
         let output = Output::new(true);
         let wallet = Wallet { available_micros: 5, ..Wallet::default() };
-        let json = output.proto_json("souk.billing.v1.GetWalletResponse", &GetWalletResponse { wallet: Some(wallet) });
+        let json = output
+            .proto_json("souk.billing.v1.GetWalletResponse", &GetWalletResponse { wallet: Some(wallet) });
         let json = json.unwrap();
         assert_eq!(json["wallet"]["availableMicros"], "5");
         assert_eq!(json["wallet"]["reservedMicros"], "0");

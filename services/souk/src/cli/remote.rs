@@ -38,7 +38,8 @@ impl Saved {
         match fs::read_to_string(path) {
             Ok(text) => {
                 let damaged = |error: toml::de::Error| {
-                    Failure::new(format!("{}: {}", path.display(), error.message())).hint("delete it and sign in again")
+                    Failure::new(format!("{}: {}", path.display(), error.message()))
+                        .hint("delete it and sign in again")
                 };
                 toml::from_str(&text).map(Some).map_err(damaged)
             }
@@ -162,7 +163,10 @@ impl Remote {
 
     /// Keeps a credential for later commands.
     pub(crate) fn save(&self, token: &str) -> Result<PathBuf, Failure> {
-        let path = self.login.clone().ok_or_else(|| Failure::new("there is no home directory to save a login in"))?;
+        let path = self
+            .login
+            .clone()
+            .ok_or_else(|| Failure::new("there is no home directory to save a login in"))?;
         Saved { server: self.server.clone(), token: token.to_owned() }.write(&path)?;
         Ok(path)
     }

@@ -71,7 +71,9 @@ pub(crate) async fn create(remote: &Remote, ask: Create, output: &Output) -> Res
     }
     match (run.state(), run.error) {
         (State::Succeeded, _) => Ok(()),
-        (_, Some(error)) => Err(Failure::new(format!("the run failed: {} ({})", error.message, error.reason))),
+        (_, Some(error)) => {
+            Err(Failure::new(format!("the run failed: {} ({})", error.message, error.reason)))
+        }
         (state, None) => Err(Failure::new(format!("the run ended {}", state.as_str_name()))),
     }
 }
@@ -110,7 +112,8 @@ pub(crate) async fn run(remote: &Remote, ask: Runs, output: &Output) -> Result<(
 fn rows(page: &ListRunsResponse) -> String {
     let row = |run: &Run| {
         let state = run.state().as_str_name().trim_start_matches("STATE_").to_owned();
-        let input: String = run.input.chars().take(40).map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let input: String =
+            run.input.chars().take(40).map(|c| if c.is_control() { ' ' } else { c }).collect();
         vec![run.run_id.clone(), state, Credits::from_micros(run.charged_micros).to_string(), input]
     };
     table(&["RUN", "STATE", "CREDITS", "INPUT"], &page.runs.iter().map(row).collect::<Vec<_>>())

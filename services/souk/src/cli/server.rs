@@ -1,9 +1,10 @@
 //! `souk up`, `souk run --only` and `souk migrate`: the process as its operator sees it.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use serde_json::json;
-use souk_types::{PartName, Secret};
+use souk_db::{CommitObserver, Db};
+use souk_types::{Fault, PartName, Secret};
 
 use super::{
     output::{Failure, Output},
@@ -11,6 +12,7 @@ use super::{
 };
 use crate::{
     demo,
+    parts::Ground,
     process::{self, Error, Migrate, Only, Running, Up},
     settings::Settings,
 };
@@ -22,7 +24,9 @@ impl From<Error> for Failure {
             Error::Public(_) => Some("put TLS in front, or insist: --insecure-public"),
             Error::Listen { .. } => Some("choose another address: --listen 127.0.0.1:0"),
             Error::Settings(_) => Some("see the settings in force: souk up --print-config"),
-            Error::Lock(_) | Error::Keyring(_) | Error::Mesh(_) | Error::Part { .. } | Error::Data { .. } => None,
+            Error::Lock(_) | Error::Keyring(_) | Error::Mesh(_) | Error::Part { .. } | Error::Data { .. } => {
+                None
+            }
         };
         let failure = Self::new(text);
         match hint {
@@ -36,15 +40,21 @@ fn settings(data: &Path, config: Option<&Path>) -> Result<Settings, Failure> {
     Settings::read(data, config).map_err(|mistakes| Error::Settings(mistakes).into())
 }
 
-pub(crate) async fn up(data: &Path, up: Up, output: &Output) -> Result<(), Failure> {
+pub(crate) async fn up(
+    data: &Path,
+    up: Up,
+    output: &Output,
+    observer: &Arc<dyn CommitObserver>,
+) -> Result<(), Failure> {
     let settings = settings(data, up.config.as_deref())?;
     if up.print_config {
         let text = toml::to_string(&settings).map_err(|error| Failure::broken(&error))?;
         return output.text(&text);
     }
     process::check_address(&up)?;
-    let running = process::start(data, &settings, PartName::ALL, up.listen).await?;
-    let told = welcome(data, &running, up.no_demo, output).await;
+    let running =
+        process::start(Ground { settings: &settings, data, observer }, PartName::ALL, up.listen).await?;
+    let told = welcome(data, &settings, &running, up.no_demo, output).await;
     if told.is_ok() {
         process::asked_to_end().await;
         output.say("ending: what was begun is finished first");
@@ -54,18 +64,29 @@ pub(crate) async fn up(data: &Path, up: Up, output: &Output) -> Result<(), Failu
     if in_time { Ok(()) } else { Err(Failure::new("not everything ended in time")) }
 }
 
+fn failed(fault: &Fault) -> Failure {
+    Failure::broken(&souk_kit::status::chain(fault))
+}
+
 /// Makes the operator known to the command line, seeds the demo and says where everything is.
-async fn welcome(data: &Path, running: &Running, no_demo: bool, output: &Output) -> Result<(), Failure> {
+async fn welcome(
+    data: &Path,
+    settings: &Settings,
+    running: &Running,
+    no_demo: bool,
+    output: &Output,
+) -> Result<(), Failure> {
     let address = running.address.ok_or_else(|| Failure::broken(&"the gateway does not listen"))?;
     let url = format!("http://{address}");
-    let tenancy = running.hands.tenancy.as_ref().ok_or_else(|| Failure::broken(&"tenancy does not run here"))?;
-    let failed = |fault: souk_types::Fault| Failure::broken(&souk_kit::status::chain(&fault));
-    let token = operator(data, &url, tenancy).await?;
+    let db = running.hands.databases.get(&PartName::Tenancy);
+    let db = db.ok_or_else(|| Failure::broken(&"tenancy does not run here"))?;
+    let token = operator(data, &url, db).await?;
     if !no_demo {
         let remote = Remote::to(url.clone(), Some(token), None, None)?;
         demo::seed(&remote).await?;
     }
-    let link = tenancy.sign_in_link("operator@localhost").await.map_err(failed)?;
+    let link = souk_tenancy::sign_in_link(db, &settings.tenancy, souk_tenancy::OPERATOR).await;
+    let (link, _) = link.map_err(|fault| failed(&fault))?;
     let sign_in = format!("{url}/sign-in/{}", link.expose());
     if output.is_json() {
         let ready = json!({"ready": true, "url": url, "grpc": address.to_string(), "signIn": sign_in});
@@ -79,22 +100,25 @@ async fn welcome(data: &Path, running: &Running, no_demo: bool, output: &Output)
 
 /// The operator's credential: the one in the directory, else a fresh one. The file also tells later
 /// commands where the gateway listens now.
-async fn operator(
-    data: &Path,
-    url: &str,
-    tenancy: &souk_tenancy::Local,
-) -> Result<Secret<String>, Failure> {
-    let failed = |fault: souk_types::Fault| Failure::broken(&souk_kit::status::chain(&fault));
+async fn operator(data: &Path, url: &str, db: &Db) -> Result<Secret<String>, Failure> {
     let path = data.join(OPERATOR);
     let known = Saved::read(&path)?.map(|saved| Secret::new(saved.token));
-    let token = tenancy.bootstrap(known).await.map_err(failed)?;
+    let fresh = souk_tenancy::bootstrap(db, known.as_ref().map(|key| key.expose().as_str())).await;
+    let token = fresh.map_err(|fault| failed(&fault))?.or(known);
+    let token = token.ok_or_else(|| Failure::broken(&"there is no operator's key"))?;
     Saved { server: url.to_owned(), token: token.expose().clone() }.write(&path)?;
     Ok(token)
 }
 
-pub(crate) async fn only(data: &Path, only: Only, output: &Output) -> Result<(), Failure> {
+pub(crate) async fn only(
+    data: &Path,
+    only: Only,
+    output: &Output,
+    observer: &Arc<dyn CommitObserver>,
+) -> Result<(), Failure> {
     let settings = settings(data, only.config.as_deref())?;
-    let running = process::start(data, &settings, &only.parts, only.listen).await?;
+    let running =
+        process::start(Ground { settings: &settings, data, observer }, &only.parts, only.listen).await?;
     let parts: Vec<_> = only.parts.iter().map(ToString::to_string).collect();
     if output.is_json() {
         let url = running.address.map(|address| format!("http://{address}"));

@@ -90,7 +90,12 @@ pub(crate) async fn run(remote: &Remote, ask: Shop, output: &Output) -> Result<(
             output.message("souk.commerce.v1.ListShopsResponse", &page.into_inner(), |page| {
                 let row = |shop: &WireShop| {
                     let keys = if shop.keys_pinned { "pinned" } else { "fetched" };
-                    vec![shop.shop_id.clone(), shop.api_url.clone(), keys.to_owned(), shop.fallback_project_id.clone()]
+                    vec![
+                        shop.shop_id.clone(),
+                        shop.api_url.clone(),
+                        keys.to_owned(),
+                        shop.fallback_project_id.clone(),
+                    ]
                 };
                 let rows: Vec<_> = page.shops.iter().map(row).collect();
                 table(&["SHOP", "API URL", "KEYS", "FALLBACK PROJECT"], &rows)
@@ -126,7 +131,11 @@ async fn project_of(remote: &Remote, name: String) -> Result<String, Failure> {
     let request = ListProjectsRequest { page_size: 1000, ..Default::default() };
     let projects = client.list_projects(request).await?.into_inner().projects;
     let unknown = || Failure::new(format!("no project has the slug {name}")).hint("souk workspace");
-    projects.into_iter().find(|project| project.slug == name).map(|project| project.project_id).ok_or_else(unknown)
+    projects
+        .into_iter()
+        .find(|project| project.slug == name)
+        .map(|project| project.project_id)
+        .ok_or_else(unknown)
 }
 
 /// The id of a shop that is named by its id or its API URL.
@@ -135,8 +144,10 @@ async fn shop_id(remote: &Remote, name: String) -> Result<String, Failure> {
         return Ok(name);
     }
     let mut client = CommerceServiceClient::new(remote.channel()?);
-    let page = client.list_shops(ListShopsRequest { page_size: 1000, ..Default::default() }).await?.into_inner();
-    let shop = page.shops.into_iter().find(|shop| shop.api_url.trim_end_matches('/') == name.trim_end_matches('/'));
+    let page =
+        client.list_shops(ListShopsRequest { page_size: 1000, ..Default::default() }).await?.into_inner();
+    let shop =
+        page.shops.into_iter().find(|shop| shop.api_url.trim_end_matches('/') == name.trim_end_matches('/'));
     let unknown = || Failure::new(format!("no shop has the API URL {name}")).hint("souk shop ls");
     shop.map(|shop| shop.shop_id).ok_or_else(unknown)
 }

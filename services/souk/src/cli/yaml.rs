@@ -87,7 +87,9 @@ impl<'de> Deserialize<'de> for Amount {
             serde_json::Value::String(text) => text,
             _ => return Err(serde::de::Error::custom("an amount of credits is a number: 0.002")),
         };
-        let refused = || serde::de::Error::custom(format!("{text:?} is no amount of credits with at most six decimals"));
+        let refused = || {
+            serde::de::Error::custom(format!("{text:?} is no amount of credits with at most six decimals"))
+        };
         micros(&text).map(Self).ok_or_else(refused)
     }
 }
@@ -122,7 +124,8 @@ impl Manifest {
         let text = std::fs::read_to_string(path).map_err(|error| Failure::new(format!("{name}: {error}")))?;
         let manifest = Self::parse(&name, &text)?;
         let flow = path.parent().unwrap_or(Path::new("")).join(&manifest.flow);
-        let bytes = std::fs::read(&flow).map_err(|error| Failure::new(format!("{}: {error}", flow.display())))?;
+        let bytes =
+            std::fs::read(&flow).map_err(|error| Failure::new(format!("{}: {error}", flow.display())))?;
         Ok((manifest, bytes))
     }
 
@@ -190,10 +193,14 @@ mod tests {
 
     #[test]
     fn the_demo_manifests_are_well_formed() {
-        for text in [include_str!("../../demo/support-triage.yaml"), include_str!("../../demo/router-desk.yaml")] {
+        for text in
+            [include_str!("../../demo/support-triage.yaml"), include_str!("../../demo/router-desk.yaml")]
+        {
             let manifest = Manifest::parse("demo", text).unwrap();
             assert_eq!(manifest.schedule().prices.len(), 3);
-            assert!(manifest.plans().iter().any(|plan| plan.slug == manifest.default_plan && plan.self_service));
+            assert!(
+                manifest.plans().iter().any(|plan| plan.slug == manifest.default_plan && plan.self_service)
+            );
         }
     }
 

@@ -1,0 +1,12 @@
+//! The whole platform as its users have it: the program started on an empty directory, spoken to from
+//! outside.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking and says why on standard output"
+)]
+
+mod harness;
+mod journey;
