@@ -80,3 +80,18 @@ impl Section for Config {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_good_and_every_bad_limit_is_named() {
+        let mut mistakes = Vec::new();
+        Config::default().check(&mut mistakes);
+        assert_eq!(mistakes, Vec::<String>::new());
+        let bad = Config { deadline_seconds: 0, look_millis: 1, batch: 0, ..Config::default() };
+        bad.check(&mut mistakes);
+        assert_eq!(mistakes.len(), 3, "{mistakes:?}");
+    }
+}

@@ -6,11 +6,23 @@ pub(crate) mod catalog;
 pub(crate) mod delivery;
 pub(crate) mod tenancy;
 
+use std::time::Duration;
+
 use souk_kit::Refusal;
 use souk_types::Reason;
-use tonic::{Code, Status};
+use tonic::{Code, Request, Status};
 
 use crate::model::Setback;
+
+/// How long the loop waits for one answer: a part that hangs must not keep the other instances of a turn.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A request of the loop.
+fn within<M>(message: M) -> Request<M> {
+    let mut request = Request::new(message);
+    request.set_timeout(PATIENCE);
+    request
+}
 
 /// What a refused step means for the instance.
 fn setback(part: &'static str, status: &Status) -> Setback {

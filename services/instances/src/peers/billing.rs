@@ -4,7 +4,7 @@ use souk_kit::House;
 use souk_proto::souk::billing::v1::{OpenAccountRequest, billing_service_client::BillingServiceClient};
 use souk_types::PartName;
 
-use super::setback;
+use super::{setback, within};
 use crate::model::{Instance, Setback};
 
 /// Asks billing.
@@ -28,7 +28,7 @@ impl Billing {
             price_schedule_hash: instance.pins.price_schedule_hash.clone(),
         };
         let mut client = BillingServiceClient::new(self.house.dial().to(PartName::Billing, acting));
-        client.open_account(request).await.map_err(|status| setback("billing", &status))?;
+        client.open_account(within(request)).await.map_err(|status| setback("billing", &status))?;
         Ok(())
     }
 }

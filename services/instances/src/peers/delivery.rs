@@ -6,7 +6,7 @@ use souk_proto::souk::delivery::v1::{
 };
 use souk_types::{PartName, Reason};
 
-use super::setback;
+use super::{setback, within};
 use crate::model::{Instance, Setback};
 
 /// Asks delivery.
@@ -32,14 +32,14 @@ impl Delivery {
             request_id: format!("apply:{}:{}", instance.instance_id, instance.revision),
             desired: Some(desired(instance)),
         };
-        let answer = self.client(instance).apply(request).await;
+        let answer = self.client(instance).apply(within(request)).await;
         Ok(answer.map_err(|status| setback("delivery", &status))?.into_inner().revision)
     }
 
     /// The revision that is applied; `None` where none ever was.
     pub(crate) async fn applied_revision(&self, instance: &Instance) -> Result<Option<i64>, Setback> {
         let request = GetAppliedRequest { instance_id: instance.instance_id.to_string() };
-        match self.client(instance).get_applied(request).await {
+        match self.client(instance).get_applied(within(request)).await {
             Ok(answer) => Ok(answer.into_inner().applied.map(|applied| applied.revision)),
             Err(status) if Refusal::read("delivery", &status).is(Reason::AppliedStateNotFound) => Ok(None),
             Err(status) => Err(setback("delivery", &status)),

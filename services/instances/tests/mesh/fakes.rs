@@ -151,6 +151,11 @@ fn absent<T>() -> Result<T, Status> {
     Err(status(Fault::new(Reason::Unimplemented, "fake", "the fake does not know this")))
 }
 
+/// Lets a body use `?`.
+fn run<T>(body: impl FnOnce() -> Result<T, Status>) -> Result<T, Status> {
+    body()
+}
+
 /// A generated server trait, with the bodies of some methods and a refusal for the rest.
 macro_rules! fake {
     (
@@ -169,7 +174,7 @@ macro_rules! fake {
             {
                 let $this = self;
                 let $ask = request.into_inner();
-                let answer: Result<$Answer, Status> = (|| $body)();
+                let answer: Result<$Answer, Status> = run(|| $body);
                 Box::pin(async move { answer.map(Response::new) })
             })*
             $(fn $gone<'life, 'async_trait>(

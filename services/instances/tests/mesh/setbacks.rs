@@ -162,8 +162,7 @@ async fn a_restart_in_the_middle_loses_nothing_and_doubles_nothing() {
     after.until_state(&asked.instance_id, State::Active).await;
     let again = after.activate("r-1").await;
     assert_eq!(again.instance_id, committed.instance_id, "the request was answered before the restart");
+    after.end().await;
     let known = fakes.known.lock().unwrap();
     assert_eq!((known.accounts.len(), known.applied.len()), (2, 2));
-    drop(known);
-    after.end().await;
 }
