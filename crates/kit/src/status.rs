@@ -6,6 +6,28 @@ use souk_types::{Class, Fault, Reason};
 use tonic::{Code, Response, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+/// Bytes of a message, a field's name, one description and one metadata value at the most. A status travels
+/// in headers, and a peer that meets headers beyond its limit drops the connection, not the call.
+const MESSAGE: usize = 1024;
+const WORDS: usize = 256;
+/// Bytes of all violations together at the most.
+const VIOLATIONS: usize = 3 * 1024;
+
+/// Bytes of violations that one status carries. A status travels in headers, and a peer that finds its
+/// headers too large ends the whole connection.
+const DETAILS: usize = 4096;
+/// Bytes of one text in a status.
+const TEXT: usize = 1024;
+
+fn bounded(mut text: String) -> String {
+    if text.len() > TEXT {
+        let cut = (0..=TEXT).rev().find(|place| text.is_char_boundary(*place)).unwrap_or(0);
+        text.truncate(cut);
+        text.push('…');
+    }
+    text
+}
+
 /// The gRPC code of a class.
 #[must_use]
 pub const fn code(class: Class) -> Code {
@@ -33,20 +55,38 @@ pub fn status(fault: impl Into<Fault>) -> Status {
     log(&fault);
     let mut details = ErrorDetails::new();
     let metadata: BTreeMap<String, String> =
-        fault.metadata.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+        fault.metadata.iter().map(|(key, value)| ((*key).to_owned(), cut(value, WORDS))).collect();
     let domain = format!("{}.souk", fault.domain);
     details.set_error_info(
         fault.reason.as_str(),
         domain,
         metadata.into_iter().collect::<std::collections::HashMap<_, _>>(),
     );
-    for violation in &fault.violations {
-        details.add_bad_request_violation(violation.field.clone(), violation.description.clone());
+    let mut room = VIOLATIONS;
+    for (at, violation) in fault.violations.iter().enumerate() {
+        let (field, text) = (cut(&violation.field, WORDS), cut(&violation.description, WORDS));
+        let Some(left) = room.checked_sub(field.len() + text.len()) else {
+            let more = format!("and {} more", fault.violations.len() - at);
+            details.add_bad_request_violation("", more);
+            break;
+        };
+        room = left;
+        details.add_bad_request_violation(field, text);
     }
     if let Some(after) = fault.retry_after {
         details.set_retry_info(Some(after));
     }
-    Status::with_error_details(code(fault.class()), fault.message, details)
+    Status::with_error_details(code(fault.class()), cut(&fault.message, MESSAGE), details)
+}
+
+/// A text of at most `most` bytes, with a sign where something is missing.
+fn cut(text: &str, most: usize) -> String {
+    const SIGN: &str = "…";
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(most.saturating_sub(SIGN.len()));
+    format!("{}{SIGN}", text.get(..end).unwrap_or_default())
 }
 
 fn log(fault: &Fault) {
@@ -191,6 +231,17 @@ mod tests {
             (again.reason, again.retry_after),
             (Reason::RequestInProgress, Some(Duration::from_secs(2)))
         );
+    }
+
+    #[test]
+    fn a_status_stays_small_whatever_went_wrong() {
+        let violations =
+            (0..500).map(|n| souk_types::Violation::new(format!("f{n}"), "é".repeat(100))).collect();
+        let fault = Fault::invalid("catalog", violations).with("what", "x".repeat(100_000));
+        let status = status(Fault { message: "é".repeat(100_000), ..fault });
+        assert!(status.message().len() <= TEXT + 3 && status.details().len() < 16 * 1024);
+        let fields = status.get_details_bad_request().unwrap().field_violations;
+        assert_eq!(fields.last().unwrap().description, format!("and {} more", 500 - (fields.len() - 1)));
     }
 
     #[test]

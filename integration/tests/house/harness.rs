@@ -11,27 +11,27 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// The program.
-pub const SOUK: &str = env!("CARGO_BIN_EXE_souk-under-test");
+pub(crate) const SOUK: &str = env!("CARGO_BIN_EXE_souk-under-test");
 
 /// A platform that runs on a directory of its own. Dropping it kills it.
-pub struct Souk {
+pub(crate) struct Souk {
     dir: TempDir,
     child: Option<Child>,
-    pub url: String,
-    pub grpc: String,
-    pub sign_in: String,
+    pub(crate) url: String,
+    pub(crate) grpc: String,
+    pub(crate) sign_in: String,
 }
 
 /// What a command of the command line did.
-pub struct Told {
-    pub ok: bool,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Told {
+    pub(crate) ok: bool,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Told {
     /// Standard output as one JSON document, of a command that ended well.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         assert!(self.ok, "{}\n{}", self.out, self.err);
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}", self.out))
     }
@@ -39,12 +39,12 @@ impl Told {
 
 impl Souk {
     /// Starts on an empty directory and waits until it is ready.
-    pub fn up() -> Self {
+    pub(crate) fn up() -> Self {
         Self::up_with(&[])
     }
 
     /// As `up`, with more words on the command line.
-    pub fn up_with(words: &[&str]) -> Self {
+    pub(crate) fn up_with(words: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut souk =
             Self { dir, child: None, url: String::new(), grpc: String::new(), sign_in: String::new() };
@@ -53,17 +53,17 @@ impl Souk {
     }
 
     /// The data directory.
-    pub fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.dir.path().join("data")
     }
 
     /// A directory for the test's own files.
-    pub fn scratch(&self) -> &Path {
+    pub(crate) fn scratch(&self) -> &Path {
         self.dir.path()
     }
 
     /// Starts on the directory as it is.
-    pub fn start(&mut self, words: &[&str]) {
+    pub(crate) fn start(&mut self, words: &[&str]) {
         assert!(self.child.is_none(), "it runs already");
         let mut child = self
             .command()
@@ -97,14 +97,14 @@ impl Souk {
     }
 
     /// Kills it as a power failure would.
-    pub fn kill_9(&mut self) {
+    pub(crate) fn kill_9(&mut self) {
         let mut child = self.child.take().expect("it does not run");
         child.kill().unwrap();
         child.wait().unwrap();
     }
 
     /// Asks it to end, as a scheduler would, and says whether it ended well.
-    pub fn terminate(&mut self) -> bool {
+    pub(crate) fn terminate(&mut self) -> bool {
         let mut child = self.child.take().expect("it does not run");
         let asked = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
         assert!(asked.success());
@@ -121,22 +121,22 @@ impl Souk {
     }
 
     /// Runs a command of the command line as the operator of the directory.
-    pub fn cli<S: AsRef<OsStr>>(&self, words: &[S]) -> Told {
+    pub(crate) fn cli<S: AsRef<OsStr>>(&self, words: &[S]) -> Told {
         told(self.command().args(words))
     }
 
     /// As `cli`, as somebody else.
-    pub fn cli_as<S: AsRef<OsStr>>(&self, token: &str, words: &[S]) -> Told {
+    pub(crate) fn cli_as<S: AsRef<OsStr>>(&self, token: &str, words: &[S]) -> Told {
         told(self.command().env("SOUK_TOKEN", token).args(words))
     }
 
     /// The JSON that a command prints.
-    pub fn json(&self, words: &[&str]) -> Value {
+    pub(crate) fn json(&self, words: &[&str]) -> Value {
         self.cli(&[words, &["--json"]].concat()).json()
     }
 
     /// The access token of a person who signs in with this address.
-    pub fn sign_in_as(&self, email: &str) -> String {
+    pub(crate) fn sign_in_as(&self, email: &str) -> String {
         let told = self.json(&["login", "--email", email, "--save"]);
         told["accessToken"].as_str().unwrap().to_owned()
     }
