@@ -150,7 +150,7 @@ pub struct CreateRunRequest {
     /// Required. Repeats are recognised by it.
     #[prost(string, tag = "2")]
     pub request_id: ::prost::alloc::string::String,
-    /// The input, at most 256 KiB.
+    /// The input; at most what the plan allows, 256 KiB where it says nothing.
     #[prost(string, tag = "3")]
     pub input: ::prost::alloc::string::String,
     /// The conversation it belongs to; empty: one of its own.
@@ -355,10 +355,13 @@ pub mod runs_service_client {
             self
         }
         /// Runs an instance once and answers when the run is over: reserves credits, executes, settles.
-        /// A caller that loses the answer repeats the call with the same request_id. An instance that is still
-        /// being provisioned is waited for, up to ten seconds.
+        /// A run that failed is an answer too: its state is STATE_FAILED and its error says why; what it used is
+        /// charged. Only what keeps a run from starting is an error. A caller that loses the answer repeats the
+        /// call with the same request_id: it waits for the run of the first, or gets what that came to. An
+        /// instance that is still being provisioned is waited for, up to ten seconds.
         /// Who: members of the instance's org. Reasons: INSTANCE_NOT_FOUND, INSTANCE_NOT_READY,
-        /// INSTANCE_PAUSED, INSTANCE_TERMINATED, INSTANCE_FAILED, INSUFFICIENT_CREDITS, ACCOUNT_FROZEN.
+        /// INSTANCE_PAUSED, INSTANCE_TERMINATED, INSTANCE_FAILED, INSUFFICIENT_CREDITS, ACCOUNT_FROZEN,
+        /// TOO_MANY_REQUESTS.
         pub async fn create_run(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateRunRequest>,
@@ -405,7 +408,8 @@ pub mod runs_service_client {
                 .insert(GrpcMethod::new("souk.runs.v1.RunsService", "GetRun"));
             self.inner.unary(req, path, codec).await
         }
-        /// Lists a project's runs, newest first. Who: readers of its org. Reasons: PROJECT_REQUIRED.
+        /// Lists a project's runs, newest first; texts are cut to their beginning, GetRun has the whole.
+        /// Who: readers of its org. Reasons: PROJECT_REQUIRED.
         pub async fn list_runs(
             &mut self,
             request: impl tonic::IntoRequest<super::ListRunsRequest>,
@@ -472,10 +476,13 @@ pub mod runs_service_server {
     #[async_trait]
     pub trait RunsService: std::marker::Send + std::marker::Sync + 'static {
         /// Runs an instance once and answers when the run is over: reserves credits, executes, settles.
-        /// A caller that loses the answer repeats the call with the same request_id. An instance that is still
-        /// being provisioned is waited for, up to ten seconds.
+        /// A run that failed is an answer too: its state is STATE_FAILED and its error says why; what it used is
+        /// charged. Only what keeps a run from starting is an error. A caller that loses the answer repeats the
+        /// call with the same request_id: it waits for the run of the first, or gets what that came to. An
+        /// instance that is still being provisioned is waited for, up to ten seconds.
         /// Who: members of the instance's org. Reasons: INSTANCE_NOT_FOUND, INSTANCE_NOT_READY,
-        /// INSTANCE_PAUSED, INSTANCE_TERMINATED, INSTANCE_FAILED, INSUFFICIENT_CREDITS, ACCOUNT_FROZEN.
+        /// INSTANCE_PAUSED, INSTANCE_TERMINATED, INSTANCE_FAILED, INSUFFICIENT_CREDITS, ACCOUNT_FROZEN,
+        /// TOO_MANY_REQUESTS.
         async fn create_run(
             &self,
             request: tonic::Request<super::CreateRunRequest>,
@@ -488,7 +495,8 @@ pub mod runs_service_server {
             &self,
             request: tonic::Request<super::GetRunRequest>,
         ) -> std::result::Result<tonic::Response<super::GetRunResponse>, tonic::Status>;
-        /// Lists a project's runs, newest first. Who: readers of its org. Reasons: PROJECT_REQUIRED.
+        /// Lists a project's runs, newest first; texts are cut to their beginning, GetRun has the whole.
+        /// Who: readers of its org. Reasons: PROJECT_REQUIRED.
         async fn list_runs(
             &self,
             request: tonic::Request<super::ListRunsRequest>,
