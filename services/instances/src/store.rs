@@ -153,7 +153,15 @@ impl Store {
             .all(self.db.read())
             .await
             .map_err(souk_db::Error::from)?;
-        Ok(found.iter().map(noun).collect::<Result<_, _>>()?)
+        // A row that cannot be read must not keep the others from being served.
+        let readable = found.iter().filter_map(|row| match noun(row) {
+            Ok(instance) => Some(instance),
+            Err(error) => {
+                tracing::error!(instance_id = row.instance_id, %error, "due row cannot be read and is passed over");
+                None
+            }
+        });
+        Ok(readable.collect())
     }
 
     /// Lets something happen to an instance and answers it as it stands then. `site` names the commit.

@@ -183,3 +183,22 @@ async fn every_event_is_kept_and_what_others_need_goes_out() {
         assert_eq!((last.org_id, last.payload["revision"].as_str()), (Some(ORG), Some("1")));
     }
 }
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_holds_nobody_up() {
+    for database in all().await {
+        let store = store(&database);
+        let bent = store.create(&call("r-1"), &"c", draft(&store, false)).await.unwrap();
+        let good = store.create(&call("r-2"), &"c", draft(&store, false)).await.unwrap();
+        let bend = |tx: Tx| async move {
+            let sql = "UPDATE instance SET state = 'LOST' WHERE instance_id = $1";
+            let bend =
+                Statement::from_sql_and_values(tx.get_database_backend(), sql, [bent.to_string().into()]);
+            tx.execute_raw(bend).await.map_err(souk_db::Error::from).map(|_| ())
+        };
+        store.db.write("instances.test", bend).await.unwrap();
+        let due: Vec<_> = store.due(10).await.unwrap().iter().map(|due| due.instance_id).collect();
+        assert_eq!(due, [good], "{}", database.engine);
+        assert!(store.get(&for_every_tenant(), bent).await.is_err());
+    }
+}
