@@ -251,4 +251,4 @@ pub struct Receipt {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -200,3 +200,6 @@ impl Store {
         known.insert(schedule.content_hash().to_owned(), Arc::clone(schedule));
     }
 }
+
+#[cfg(test)]
+mod tests;

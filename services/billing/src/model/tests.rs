@@ -2,8 +2,8 @@
 
 mod naive;
 mod rules;
-mod shelf;
-mod streams;
+pub(crate) mod shelf;
+pub(crate) mod streams;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ use super::{
 };
 
 #[expect(clippy::disallowed_methods, reason = "the tests stand in for the kit, which checks the access rule")]
-fn scope(reach: Reach) -> Scope {
+pub(crate) fn scope(reach: Reach) -> Scope {
     Scope::grant(reach)
 }
 
@@ -28,7 +28,7 @@ fn org(bits: u128) -> OrgId {
     OrgId::from_bits(bits)
 }
 
-fn wallet(bits: u128) -> WalletId {
+pub(crate) fn wallet(bits: u128) -> WalletId {
     WalletId::from_bits(bits)
 }
 
@@ -52,7 +52,7 @@ fn micros(amount: i64) -> Credits {
     Credits::from_micros(amount)
 }
 
-fn at(moment: i64) -> Time {
+pub(crate) fn at(moment: i64) -> Time {
     Time::from_micros(moment)
 }
 
@@ -61,7 +61,7 @@ fn usage(lines: &[(&str, i64)]) -> Vec<Usage> {
     lines.iter().map(line).collect()
 }
 
-fn schedule(prices: &[(&str, i64, i64)], default: &[(&str, i64)]) -> Arc<Schedule> {
+pub(crate) fn schedule(prices: &[(&str, i64, i64)], default: &[(&str, i64)]) -> Arc<Schedule> {
     let price = |(name, price, per): &(&str, i64, i64)| {
         ((*name).to_owned(), Price { per: *per, price: micros(*price) })
     };

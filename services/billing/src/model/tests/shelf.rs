@@ -25,24 +25,24 @@ use crate::{
 };
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Shelf {
-    pub(super) wallets: BTreeMap<WalletId, Wallet>,
-    pub(super) lots: BTreeMap<LotId, Lot>,
-    pub(super) accounts: BTreeMap<InstanceId, Account>,
-    pub(super) reservations: BTreeMap<ReservationId, Reservation>,
-    pub(super) receipts: BTreeMap<ReservationId, Receipt>,
-    pub(super) entries: Vec<Entry>,
-    pub(super) facts: Vec<Fact>,
-    pub(super) schedules: Vec<Arc<Schedule>>,
+pub(crate) struct Shelf {
+    pub(crate) wallets: BTreeMap<WalletId, Wallet>,
+    pub(crate) lots: BTreeMap<LotId, Lot>,
+    pub(crate) accounts: BTreeMap<InstanceId, Account>,
+    pub(crate) reservations: BTreeMap<ReservationId, Reservation>,
+    pub(crate) receipts: BTreeMap<ReservationId, Receipt>,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) facts: Vec<Fact>,
+    pub(crate) schedules: Vec<Arc<Schedule>>,
 }
 
 impl Shelf {
-    pub(super) fn with(schedules: Vec<Arc<Schedule>>) -> Self {
+    pub(crate) fn with(schedules: Vec<Arc<Schedule>>) -> Self {
         Self { schedules, ..Self::default() }
     }
 
     /// One batch: load, decide, write, check.
-    pub(super) fn run(&mut self, batch: &[Request], now: Time) -> Vec<Result<Answer, Error>> {
+    pub(crate) fn run(&mut self, batch: &[Request], now: Time) -> Vec<Result<Answer, Error>> {
         let mut state = self.load(batch);
         let decision = decide(batch, &mut state, now);
         assert_eq!(decision.answers.len(), batch.len());

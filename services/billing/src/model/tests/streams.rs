@@ -30,15 +30,15 @@ use crate::{
 
 /// One step: who reaches how far, and what is asked; or a wallet is frozen or thawed behind the core's back.
 #[derive(Clone, Debug)]
-enum Step {
+pub(crate) enum Step {
     Ask(Reach, Command),
     Freeze(u128),
 }
 
-type Lines = Vec<(&'static str, i64)>;
-type Prices = Vec<(&'static str, i64, i64)>;
+pub(crate) type Lines = Vec<(&'static str, i64)>;
+pub(crate) type Prices = Vec<(&'static str, i64, i64)>;
 
-fn tariffs() -> [(Prices, Lines); 2] {
+pub(crate) fn tariffs() -> [(Prices, Lines); 2] {
     [
         (vec![("a", 3, 2), ("b", 7, 5), ("c", 1, 1000)], vec![("a", 10), ("b", 3)]),
         (vec![("a", i64::MAX, 1), ("b", i64::MAX, 1000), ("c", 0, 1)], vec![("c", 1)]),
@@ -106,7 +106,7 @@ fn commands() -> impl Strategy<Value = Command> {
 }
 
 /// Batches, each with how far time moves before it.
-fn streams() -> impl Strategy<Value = Vec<(i64, Vec<Step>)>> {
+pub(crate) fn streams() -> impl Strategy<Value = Vec<(i64, Vec<Step>)>> {
     let step = prop_oneof![
         40 => (reaches(), commands()).prop_map(|(reach, command)| Step::Ask(reach, command)),
         1 => (0..3_u128).prop_map(Step::Freeze),
@@ -116,7 +116,7 @@ fn streams() -> impl Strategy<Value = Vec<(i64, Vec<Step>)>> {
 }
 
 /// Two orgs in business, so that a stream does not spend itself on opening accounts.
-fn opening() -> Vec<Step> {
+pub(crate) fn opening() -> Vec<Step> {
     let mut steps = vec![];
     for bits in 0..2_u128 {
         steps.push(Command::OpenWallet { org_id: org(bits), wallet_id: wallet(bits) });
@@ -128,7 +128,7 @@ fn opening() -> Vec<Step> {
 }
 
 /// Gives the step's new entry and receipt ids of its own, also when the rest is a duplicate.
-fn numbered(command: Command, number: u128) -> Command {
+pub(crate) fn numbered(command: Command, number: u128) -> Command {
     let ledger_entry_id = entry(number);
     match command {
         Command::TopUp(ask) => {
@@ -166,7 +166,7 @@ fn outcome(answer: &Result<Answer, Error>) -> Outcome {
     }
 }
 
-fn freeze(shelf: &mut Shelf, id: WalletId) {
+pub(crate) fn freeze(shelf: &mut Shelf, id: WalletId) {
     if let Some(wallet) = shelf.wallets.get_mut(&id) {
         let state = match wallet.state {
             WalletState::Active => WalletState::Frozen,
@@ -234,7 +234,7 @@ fn drive(stream: Vec<(i64, Vec<Step>)>) -> (Shelf, Vec<Outcome>) {
 
 /// A proof about streams is worth what the streams reach.
 #[test]
-fn streams_reach_what_matters() {
+pub(crate) fn streams_reach_what_matters() {
     let mut runner = TestRunner::deterministic();
     let mut reached = BTreeMap::<String, u32>::new();
     let mut count =
