@@ -17,11 +17,23 @@ const COOKIE_SECONDS: u32 = 30 * 24 * 3600;
 
 pub(crate) fn router(door: Door) -> Router {
     Router::new()
-        .route("/", get(async || Html(include_str!("pages/front.html"))))
+        .route("/", get(front))
         .route("/sign-in/{code}", get(sign_in))
         .route("/sign-out", post(sign_out))
         .route("/.well-known/jwks.json", get(key_set))
         .with_state(door)
+}
+
+/// The front page loads nothing and may be framed by nobody.
+async fn front() -> impl IntoResponse {
+    const POLICY: &str =
+        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    (headers, Html(include_str!("pages/front.html")))
 }
 
 /// Redeems the link's code: a cookie for the browser and the front page, or a token for who asks for JSON.
