@@ -1,6 +1,8 @@
 //! The process dies at every step of a run and another boot goes on: nothing is lost, nothing is charged
 //! twice, nothing is executed twice. A death is the end of a runtime with all of its tasks.
 
+use std::time::Duration;
+
 use souk_proto::souk::runs::v1::{Run, State};
 use tokio::runtime::Runtime;
 
@@ -24,6 +26,11 @@ enum Death {
 
 /// Runs once, dies, boots again, and repeats the call.
 fn die_and_recover(script: Vec<Act>, death: &Death) -> (World, Run) {
+    recover_after(Duration::ZERO, script, death)
+}
+
+/// The same, with a long time between the two boots.
+fn recover_after(span: Duration, script: Vec<Act>, death: &Death) -> (World, Run) {
     let maker = runtime();
     let world = maker.block_on(World::new());
     world.engine.script(script.clone());
@@ -54,6 +61,7 @@ fn die_and_recover(script: Vec<Act>, death: &Death) -> (World, Run) {
     first.shutdown_background();
     std::mem::forget(boot);
     world.bank.silence(None);
+    world.database.clock.advance(span);
     let second = runtime();
     let made = second.block_on(async {
         let boot = world.boot().await;
@@ -113,4 +121,12 @@ fn a_failed_run_is_released_once() {
         assert_eq!(made.error.unwrap().reason, "FLOW_FAILED");
         assert_eq!((world.bank.different("release"), world.bank.different("settle")), (1, 0));
     }
+}
+
+#[test]
+fn a_queued_run_whose_reservation_is_long_expired_is_not_executed() {
+    let death = Death::Billing(Point::AfterAuthorize);
+    let (world, made) = recover_after(Duration::from_secs(901), good(), &death);
+    assert_eq!((made.state(), made.error.unwrap().reason.as_str()), (State::Failed, "RUN_INTERRUPTED"));
+    assert_eq!((world.engine.executed().len(), made.charged_micros), (0, 0));
 }

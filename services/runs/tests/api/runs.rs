@@ -1,5 +1,7 @@
 //! CreateRun, GetRun and ListRuns, and how each can end.
 
+use std::time::Duration;
+
 use souk_proto::souk::runs::v1::{ListRunsRequest, State};
 use souk_types::{Fault, OrgId, PartName, Reason, Role};
 use tonic::Code;
@@ -86,7 +88,7 @@ async fn a_caller_that_stops_waiting_leaves_the_run_at_work() {
     world.engine.script(vec![Act::Wait, output("late"), used("runs", 1), done()]);
     let boot = world.boot().await;
     let mut request = tonic::Request::new(ask("r", "hello"));
-    request.set_timeout(std::time::Duration::from_millis(300));
+    request.set_timeout(Duration::from_millis(300));
     let late = boot.member().create_run(request).await.unwrap_err();
     assert!(matches!(late.code(), Code::DeadlineExceeded | Code::Cancelled), "{late:?}");
     soon("the execution", world.engine.waiting.notified()).await;
@@ -211,5 +213,55 @@ async fn what_has_no_price_is_left_out() {
     world.engine.script(vec![piece("a"), used("input_tokens", 4), failed()]);
     let made = run(&boot.member(), "r2").await.unwrap();
     assert_eq!((made.state(), made.cost_micros), (State::Failed, 0));
+    assert_eq!(world.bank.charged(), 1);
+}
+
+#[tokio::test]
+async fn billing_that_stays_away_ends_the_wait() {
+    let world = World::new().await;
+    let boot = world.boot_without(&[PartName::Billing]).await;
+    let client = boot.member();
+    let task = tokio::spawn(async move { run(&client, "r").await });
+    let stands = async {
+        loop {
+            let listed = boot.member().list_runs(ListRunsRequest::default()).await.unwrap().into_inner();
+            match listed.runs.first() {
+                Some(run) => return run.state(),
+                None => tokio::task::yield_now().await,
+            }
+        }
+    };
+    assert_eq!(soon("the row", stands).await, State::Queued);
+    world.database.clock.advance(Duration::from_secs(2));
+    let made = soon("the run", task).await.unwrap().unwrap();
+    assert_eq!((made.state(), made.error.unwrap().reason.as_str()), (State::Failed, "UNAVAILABLE"));
+    assert!(world.engine.executed().is_empty());
+}
+
+#[tokio::test]
+async fn a_flow_that_takes_too_long_is_cut_and_pays_what_it_used() {
+    let mut world = World::new().await;
+    world.config.execute_seconds = 1;
+    world.engine.script(vec![used("runs", 1), output("half"), Act::Wait, done()]);
+    let boot = world.boot().await;
+    let made = soon("the run", run(&boot.member(), "r")).await.unwrap();
+    assert_eq!((made.state(), made.error.unwrap().reason.as_str()), (State::Failed, "DEADLINE_EXCEEDED"));
+    assert_eq!((made.output.as_str(), world.bank.charged()), ("half", 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_drains_lets_its_runs_end() {
+    let world = World::new().await;
+    world.engine.script(vec![Act::Wait, output("done"), used("runs", 1), done()]);
+    let boot = world.boot().await;
+    let client = boot.member();
+    let task = tokio::spawn(async move { run(&client, "r").await });
+    soon("the execution", world.engine.waiting.notified()).await;
+    let stop = boot.mesh.stop();
+    let drain = tokio::spawn(boot.mesh.drain());
+    stop.cancelled().await;
+    world.engine.gate.add_permits(1);
+    assert_eq!(soon("the run", task).await.unwrap().unwrap().state(), State::Succeeded);
+    assert!(soon("the drain", drain).await.unwrap(), "everything ended in time");
     assert_eq!(world.bank.charged(), 1);
 }

@@ -103,3 +103,21 @@ async fn who_may_not_see_the_run_hears_so() {
     let negative = watch(&boot.member(), &made.run_id, -1).await.unwrap_err();
     assert_eq!(negative.code(), tonic::Code::InvalidArgument);
 }
+
+#[tokio::test]
+async fn a_quiet_run_sends_heartbeats() {
+    let world = World::new().await;
+    world.engine.script(vec![Act::Wait, done()]);
+    let boot = world.boot().await;
+    let client = boot.member();
+    let task = tokio::spawn(async move { run(&client, "r").await });
+    soon("the execution", world.engine.waiting.notified()).await;
+    let run_id = world.engine.executed()[0].run_id.clone();
+    let mut stream = watch(&boot.member(), &run_id, 2).await.unwrap();
+    world.database.clock.advance(std::time::Duration::from_secs(16));
+    let said = soon("a heartbeat", stream.message()).await.unwrap().unwrap();
+    assert!(said.event.is_none() && said.heartbeat_time.is_some(), "{said:?}");
+    world.engine.gate.add_permits(1);
+    assert_eq!(short(&rest(stream).await), ["3:SETTLING", "4:SUCCEEDED"]);
+    assert_eq!(soon("the run", task).await.unwrap().unwrap().output, "");
+}

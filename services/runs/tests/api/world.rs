@@ -35,6 +35,7 @@ pub(crate) struct World {
     pub(crate) bank: Arc<Bank>,
     pub(crate) shelf: Arc<Shelf>,
     pub(crate) engine: Arc<Engine>,
+    pub(crate) config: souk_runs::Config,
     keyring: Arc<Keyring>,
 }
 
@@ -43,7 +44,8 @@ impl World {
         let database = souk_testkit::database::sqlite("runs", souk_runs::MIGRATIONS).await;
         let keyring = Arc::new(Keyring::generate(database.random.as_ref()));
         let (bank, engine) = (Arc::new(Bank::new(&database.clock)), Arc::new(Engine::default()));
-        Self { database, bank, shelf: Arc::new(Shelf::default()), engine, keyring }
+        let config = souk_runs::Config { ready_wait_ms: 1500, start_seconds: 1, ..Default::default() };
+        Self { database, bank, shelf: Arc::new(Shelf::default()), engine, config, keyring }
     }
 
     /// One boot of the process.
@@ -76,8 +78,7 @@ impl World {
             }
         }
         let house = mesh.house(PartName::Runs).unwrap();
-        let config = souk_runs::Config { ready_wait_ms: 1500, start_seconds: 1, ..Default::default() };
-        let mounted = souk_runs::build(&house, &config, db.clone()).unwrap();
+        let mounted = souk_runs::build(&house, &self.config, db.clone()).unwrap();
         mesh.serve(&house, mounted).unwrap();
         Boot { mesh, db, clock: self.database.clock.clone() }
     }
