@@ -117,6 +117,8 @@ impl Pins {
             }
         }
         capabilities.sort();
+        // Delivery refuses a list that names a thing twice.
+        capabilities.dedup();
         let layers = Layers { version: version.config, plan: plan.config, ..Layers::default() };
         Self {
             offering_id: version.offering_id,

@@ -220,7 +220,7 @@ fn version(id: OfferingVersionId) -> Option<catalog::OfferingVersion> {
         offering_id: OFFERING.to_string(),
         artifact_hash: "a".repeat(64),
         state: state.into(),
-        capabilities: vec!["web_widget.branding".to_owned(), "run".to_owned()],
+        capabilities: ["web_widget.branding", "run", "run"].map(str::to_owned).to_vec(),
         config_json: json!({
             "web_widget.branding": { "brand_name": "Acme", "allowed_domains": ["https://acme.example"] },
             "priority": { "lane": "none", "weight": 1 },
