@@ -39,7 +39,7 @@ impl Section for Config {
             }
         };
         bound("engines_at_work", self.engines_at_work, 1, 256);
-        bound("engine_wait_ms", self.engine_wait_ms, 0, 60_000);
+        bound("engine_wait_ms", self.engine_wait_ms, 0, 20_000);
         bound("kept_flow_bytes", self.kept_flow_bytes, 0, 1024 * 1024 * 1024);
     }
 }

@@ -2,8 +2,6 @@
 //! once; nothing here decides what a flow does.
 
 mod kept;
-#[cfg(test)]
-mod tests;
 
 use std::{
     ops::ControlFlow,
@@ -161,3 +159,6 @@ fn engine(flow: &Flow, request: &Request, sender: &mpsc::Sender<Told>) {
     // Nobody to hear it is no failure.
     sender.blocking_send(last).ok();
 }
+
+#[cfg(test)]
+mod tests;
