@@ -103,13 +103,21 @@ impl PartChannel {
         if let Err(fault) = self.introduce(&mut request) {
             return Ok(refuse(fault));
         }
-        match rule(request.uri().path()) {
-            Some(rule) if !rule.server_streaming => Ok(self.unary(rule, channel, request).await),
-            _ => match once(channel, request).await {
-                Ok(answer) => Ok(answer),
-                Err(error) => Ok(refuse(self.away("the part does not answer").because(error))),
-            },
+        let unary = rule(request.uri().path()).filter(|rule| !rule.server_streaming);
+        let patience = crate::access::timeout(request.headers());
+        if unary.is_some() && patience.is_none() {
+            request.headers_mut().insert("grpc-timeout", HeaderValue::from_static("30S"));
         }
+        let work = async {
+            match unary {
+                Some(rule) => self.with_retries(rule, channel, request).await,
+                // A stream is waited for until it begins; how long it lasts is its reader's affair.
+                None => once(channel, request).await.unwrap_or_else(|error| refuse(self.lost(error))),
+            }
+        };
+        Ok(tokio::time::timeout(patience.unwrap_or(PATIENCE), work)
+            .await
+            .unwrap_or_else(|_| refuse(self.late())))
     }
 
     fn introduce(&self, request: &mut http::Request<Body>) -> Result<(), Fault> {
@@ -129,19 +137,14 @@ impl PartChannel {
             .retry_in(Duration::from_secs(1))
     }
 
-    async fn unary(&self, rule: &Rule, channel: Channel, mut request: http::Request<Body>) -> Answer {
-        let patience = crate::access::timeout(request.headers()).unwrap_or_else(|| {
-            request.headers_mut().insert("grpc-timeout", HeaderValue::from_static("30S"));
-            PATIENCE
-        });
-        let work = self.with_retries(rule, channel, request);
-        match tokio::time::timeout(patience, work).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                let text = format!("{} did not answer in time", self.part);
-                refuse(Fault::new(Reason::DeadlineExceeded, self.part.as_str(), text))
-            }
-        }
+    fn late(&self) -> Fault {
+        let text = format!("{} did not answer in time", self.part);
+        Fault::new(Reason::DeadlineExceeded, self.part.as_str(), text)
+    }
+
+    /// What a call came to that got no answer.
+    fn lost(&self, error: tonic::transport::Error) -> Fault {
+        if is_late(&error) { self.late() } else { self.away("the part does not answer").because(error) }
     }
 
     async fn with_retries(&self, rule: &Rule, channel: Channel, request: http::Request<Body>) -> Answer {
@@ -160,14 +163,13 @@ impl PartChannel {
             let outcome = once(channel.clone(), again(&head, &body)).await;
             let away = match &outcome {
                 Ok(answer) => is_unavailable(answer),
-                Err(_) => true,
+                Err(error) => !is_late(error),
             };
-            if !away {
+            if outcome.is_ok() && !away {
                 self.earn();
             }
             if !away || !repeatable || attempt >= TRIES || !self.spend() {
-                return outcome
-                    .unwrap_or_else(|error| refuse(self.away("the part does not answer").because(error)));
+                return outcome.unwrap_or_else(|error| refuse(self.lost(error)));
             }
             tokio::time::sleep(Duration::from_millis(20) * 4_u32.pow(attempt - 1)).await;
             attempt += 1;
@@ -202,6 +204,18 @@ fn again(head: &http::request::Parts, body: &Bytes) -> http::Request<Body> {
 async fn once(mut channel: Channel, request: http::Request<Body>) -> Result<Answer, tonic::transport::Error> {
     std::future::poll_fn(|cx| channel.poll_ready(cx)).await?;
     channel.call(request).await
+}
+
+/// Whether the channel's own timer, which reads the same header as ours, went off first.
+fn is_late(error: &tonic::transport::Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        if inner.is::<tonic::TimeoutExpired>() {
+            return true;
+        }
+        source = inner.source();
+    }
+    false
 }
 
 fn is_unavailable(answer: &Answer) -> bool {

@@ -19,6 +19,8 @@ use crate::access::{refuse, timeout};
 
 /// How long a unary call may take when its caller sets no deadline.
 const LONGEST: Duration = Duration::from_secs(120);
+/// How much earlier than its caller a part gives up, at the most.
+const MARGIN: Duration = Duration::from_millis(50);
 /// Unary calls at work at once in one part.
 const AT_WORK: usize = 1024;
 
@@ -44,7 +46,9 @@ impl Guard {
                 Fault::new(Reason::TooManyRequests, self.part, "the part is at work on as much as it takes");
             return refuse(fault.retry_in(Duration::from_millis(200)));
         }
-        let longest = timeout(request.headers()).unwrap_or(LONGEST).min(LONGEST);
+        // The server beneath has a timer for the same header, and answers CANCELLED: this one goes first.
+        let asked = timeout(request.headers()).map(|span| span - (span / 4).min(MARGIN));
+        let longest = asked.unwrap_or(LONGEST).min(LONGEST);
         let work = AssertUnwindSafe(next.run(request)).catch_unwind();
         match tokio::time::timeout(longest, work).await {
             Ok(Ok(response)) => response,

@@ -37,6 +37,9 @@ use crate::{
 const GRACE: Duration = Duration::from_secs(30);
 /// Streams of one connection at once; watches hold theirs for minutes.
 const STREAMS: u32 = 4096;
+/// Headers of one message at the most, in bytes. A mesh token names every project of its person, and a
+/// message beyond the limit costs the whole connection.
+pub(crate) const HEADERS: u32 = 256 * 1024;
 
 /// What a process is built from.
 pub struct Surroundings {
@@ -120,7 +123,8 @@ impl Mesh {
         let (mut channels, mut waiting, mut doors) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for (part, address) in elsewhere {
             let bad = |_| Error::Address { part: *part, address: address.clone() };
-            channels.insert(*part, Endpoint::from_shared(address.clone()).map_err(bad)?.connect_lazy());
+            let endpoint = Endpoint::from_shared(address.clone()).map_err(bad)?;
+            channels.insert(*part, endpoint.http2_max_header_list_size(HEADERS).connect_lazy());
         }
         for part in here {
             let (socket, receiver) = pipe();
@@ -169,7 +173,7 @@ impl Mesh {
         let router = self.stacked(house, grpc.clone(), false).merge(raw.clone());
         self.sockets.insert(part, self.stacked(house, grpc, true).merge(raw));
         let close = self.shared.close.clone();
-        let server = plain_server().add_routes(Routes::from(router));
+        let server = mesh_server().add_routes(Routes::from(router));
         let served = server.serve_with_incoming_shutdown(
             tokio_stream::StreamExt::map(ReceiverStream::new(receiver), Ok::<_, std::io::Error>),
             async move { close.cancelled().await },
@@ -219,7 +223,7 @@ impl Mesh {
         std::fs::set_permissions(path, only_owner).map_err(failed)?;
         let router = socket::router(self.sockets.clone());
         let close = self.shared.close.clone();
-        let served = plain_server()
+        let served = mesh_server()
             .add_routes(Routes::from(router))
             .serve_with_incoming_shutdown(UnixListenerStream::new(listener), async move {
                 close.cancelled().await
@@ -249,6 +253,11 @@ impl Mesh {
         let closed = tokio::time::timeout(GRACE, self.servers.wait()).await.is_ok();
         done && closed
     }
+}
+
+/// A server for the mesh: as any other of the house, but it takes the tokens of people with many projects.
+pub fn mesh_server() -> Server {
+    plain_server().http2_max_header_list_size(HEADERS)
 }
 
 /// A server with the house's limits.

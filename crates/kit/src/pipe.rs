@@ -14,6 +14,8 @@ use tokio::{
 };
 use tonic::transport::{Channel, Endpoint, Uri, server::Connected};
 
+use crate::mesh::HEADERS;
+
 /// Bytes that wait in one direction before the writer does.
 const BUFFER: usize = 256 * 1024;
 /// Connections that wait to be accepted.
@@ -75,6 +77,7 @@ impl Socket {
         Endpoint::from_static("http://pipe")
             .initial_connection_window_size(4 * 1024 * 1024)
             .initial_stream_window_size(1024 * 1024)
+            .http2_max_header_list_size(HEADERS)
             .connect_with_connector_lazy(connect)
     }
 }

@@ -13,21 +13,6 @@ const WORDS: usize = 256;
 /// Bytes of all violations together at the most.
 const VIOLATIONS: usize = 3 * 1024;
 
-/// Bytes of violations that one status carries. A status travels in headers, and a peer that finds its
-/// headers too large ends the whole connection.
-const DETAILS: usize = 4096;
-/// Bytes of one text in a status.
-const TEXT: usize = 1024;
-
-fn bounded(mut text: String) -> String {
-    if text.len() > TEXT {
-        let cut = (0..=TEXT).rev().find(|place| text.is_char_boundary(*place)).unwrap_or(0);
-        text.truncate(cut);
-        text.push('…');
-    }
-    text
-}
-
 /// The gRPC code of a class.
 #[must_use]
 pub const fn code(class: Class) -> Code {
@@ -239,7 +224,7 @@ mod tests {
             (0..500).map(|n| souk_types::Violation::new(format!("f{n}"), "é".repeat(100))).collect();
         let fault = Fault::invalid("catalog", violations).with("what", "x".repeat(100_000));
         let status = status(Fault { message: "é".repeat(100_000), ..fault });
-        assert!(status.message().len() <= TEXT + 3 && status.details().len() < 16 * 1024);
+        assert!(status.message().len() <= MESSAGE && status.details().len() < 16 * 1024);
         let fields = status.get_details_bad_request().unwrap().field_violations;
         assert_eq!(fields.last().unwrap().description, format!("and {} more", 500 - (fields.len() - 1)));
     }

@@ -45,7 +45,11 @@ where
     B: Fn(Time) -> M + Send + Sync + 'static,
 {
     let (etag, first) = (subject.read)().await?;
-    let (sender, receiver) = mpsc::channel(1);
+    let (sender, receiver) = mpsc::channel(2);
+    // One place is kept for the word at the end: a reader who stands still hears it too, and the drain
+    // waits for nobody.
+    let last =
+        sender.clone().reserve_owned().await.map_err(|error| Fault::bug(house.part().as_str(), error))?;
     let (this, stop) = (house.clone(), house.stop());
     house.detach(async move {
         let work = async {
@@ -59,7 +63,7 @@ where
             () = sender.closed() => {}
             () = work => {}
             () = stop.cancelled() => {
-                sender.try_send(Err(status(over(&this, "the server is shutting down")))).ok();
+                last.send(Err(status(over(&this, "the server is shutting down"))));
             }
         }
     });
