@@ -1,13 +1,20 @@
 //! The store on both engines: once for each request, holds that are lost, runs that nobody holds.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
-use sea_orm::EntityTrait as _;
+use sea_orm::{ConnectionTrait as _, EntityTrait as _};
 use souk_testkit::{Database, databases};
 use souk_types::{
     Call, Caller, Credits, InstanceId, OfferingVersionId, OrgId, ProjectId, ReservationId, Scope, Trace,
     access::Reach, page::Page,
 };
+use tokio::sync::Notify;
 
 use super::*;
 use crate::{
@@ -199,6 +206,66 @@ async fn the_plans_limits_hold_for_runs_that_come_together() {
         assert!(matches!(over, Err(Error::TooManyRuns { limit: "runs_per_minute", .. })), "{over:?}");
         db.clock.advance(Duration::from_secs(61));
         assert!(one("c").await.is_ok(), "{}: a refused command's id is free", db.engine);
+    }
+}
+
+/// Counts runs that were written down.
+#[derive(Default)]
+struct Written(AtomicUsize);
+
+impl souk_db::CommitObserver for Written {
+    fn after(&self, site: &'static str) {
+        self.0.fetch_add(usize::from(site == "runs.create_run"), Ordering::SeqCst);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_of_a_limited_instance_are_counted_one_after_the_other() {
+    for db in databases("runs", MIGRATIONS).await {
+        let written = Arc::new(Written::default());
+        let store = Store::new(db.observed(written.clone()).await.unwrap(), LEASE);
+        let limits = Limits { concurrent_runs: 1, ..Limits::default() };
+        let (held, release) = (&Notify::new(), &Notify::new());
+        // Stands where a run that is being counted stands.
+        let holder = db.write("t.hold", |tx| async move {
+            let gate = format!("INSERT INTO run_gate (instance_id) VALUES ('{INSTANCE}')");
+            tx.execute_unprepared(&gate).await?;
+            held.notify_one();
+            release.notified().await;
+            Ok::<_, souk_db::Error>(())
+        });
+        let meanwhile = async {
+            held.notified().await;
+            let other = store.clone();
+            let mut create = tokio::task::JoinSet::new();
+            create.spawn(async move { other.create(&call("r"), &to(limits), ask("hi")).await });
+            // Time enough for a create that waits for nobody.
+            for _ in 0..100 {
+                store.list(&scope(ORG), (PROJECT, None), &Page::first()).await.unwrap();
+            }
+            assert_eq!(written.0.load(Ordering::SeqCst), 0, "{}", db.engine);
+            release.notify_one();
+            create.join_next().await.unwrap().unwrap().unwrap();
+        };
+        tokio::join!(async { holder.await.unwrap() }, meanwhile);
+        assert_eq!(written.0.load(Ordering::SeqCst), 1, "{}", db.engine);
+    }
+}
+
+#[tokio::test]
+async fn every_step_renews_the_hold_and_a_hold_that_ran_out_is_lost_to_the_same_boot_too() {
+    for (db, store) in stores().await {
+        let run = fresh(&store, "r").await;
+        db.clock.advance(LEASE * 2 / 3);
+        let run = start(&store, &run).await;
+        db.clock.advance(LEASE * 2 / 3);
+        assert!(store.take_over(10).await.unwrap().is_empty(), "{}", db.engine);
+        db.clock.advance(LEASE);
+        assert_eq!(store.take_over(10).await.unwrap().len(), 1, "{}", db.engine);
+        let late =
+            store.step("t.late", Hold::on(&run), |run, _| Ok((run.concluded(None)?, Vec::new()))).await;
+        assert!(matches!(late, Err(Error::Lost)), "{} {late:?}", db.engine);
+        assert!(matches!(store.renew(Hold::on(&run)).await, Err(Error::Lost)), "{}", db.engine);
     }
 }
 
