@@ -384,7 +384,7 @@ export type CreateRunRequest = Message<"souk.runs.v1.CreateRunRequest"> & {
   requestId: string;
 
   /**
-   * The input, at most 256 KiB.
+   * The input; at most what the plan allows, 256 KiB where it says nothing.
    *
    * @generated from field: string input = 3;
    */
@@ -664,10 +664,13 @@ export const StateSchema: GenEnum<State> = /*@__PURE__*/
 export const RunsService: GenService<{
   /**
    * Runs an instance once and answers when the run is over: reserves credits, executes, settles.
-   * A caller that loses the answer repeats the call with the same request_id. An instance that is still
-   * being provisioned is waited for, up to ten seconds.
+   * A run that failed is an answer too: its state is STATE_FAILED and its error says why; what it used is
+   * charged. Only what keeps a run from starting is an error. A caller that loses the answer repeats the
+   * call with the same request_id: it waits for the run of the first, or gets what that came to. An
+   * instance that is still being provisioned is waited for, up to ten seconds.
    * Who: members of the instance's org. Reasons: INSTANCE_NOT_FOUND, INSTANCE_NOT_READY,
-   * INSTANCE_PAUSED, INSTANCE_TERMINATED, INSTANCE_FAILED, INSUFFICIENT_CREDITS, ACCOUNT_FROZEN.
+   * INSTANCE_PAUSED, INSTANCE_TERMINATED, INSTANCE_FAILED, INSUFFICIENT_CREDITS, ACCOUNT_FROZEN,
+   * TOO_MANY_REQUESTS.
    *
    * @generated from rpc souk.runs.v1.RunsService.CreateRun
    */
@@ -687,7 +690,8 @@ export const RunsService: GenService<{
     output: typeof GetRunResponseSchema;
   },
   /**
-   * Lists a project's runs, newest first. Who: readers of its org. Reasons: PROJECT_REQUIRED.
+   * Lists a project's runs, newest first; texts are cut to their beginning, GetRun has the whole.
+   * Who: readers of its org. Reasons: PROJECT_REQUIRED.
    *
    * @generated from rpc souk.runs.v1.RunsService.ListRuns
    */
