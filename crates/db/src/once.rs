@@ -39,6 +39,15 @@ pub struct Request {
 }
 
 impl Request {
+    /// Within which the id is unique. A part's ids are made of names that people can guess
+    /// (`saleor:<order>:<line>`), so parts and people stand apart: nobody uses an id up before the part does.
+    fn space(&self) -> String {
+        match self.actor.strip_prefix("part:") {
+            Some(part) => format!("{part}@{}", self.subject),
+            None => self.subject.clone(),
+        }
+    }
+
     /// The request that an opened call carries. `subject` is the org whose noun it is about, or the person
     /// or `platform` where no org exists yet.
     ///
@@ -132,7 +141,7 @@ where
 /// As `once`: the id stands for another command, or its first call is still at work.
 pub async fn begin<A: DeserializeOwned>(tx: &Tx, request: &Request) -> Result<Begun<A>, Error> {
     let row = row::ActiveModel {
-        subject: Set(request.subject.clone()),
+        subject: Set(request.space()),
         rpc: Set(request.rpc.to_owned()),
         request_id: Set(request.request_id.clone()),
         org_id: Set(request.org_id.map(|org| org.to_string())),
@@ -225,14 +234,14 @@ pub async fn forget(db: &Db, before: Time, limit: u64) -> Result<u64, Error> {
 }
 
 async fn find(tx: &Tx, request: &Request) -> Result<Option<row::Model>, DbErr> {
-    let key = (request.subject.clone(), request.rpc.to_owned(), request.request_id.clone());
+    let key = (request.space(), request.rpc.to_owned(), request.request_id.clone());
     row::Entity::find_by_id(key).one(tx).await
 }
 
 /// Narrows a change to the row of `request` while it has no answer.
 fn open<Q: QueryFilter>(request: &Request, change: Q) -> Q {
     change
-        .filter(row::Column::Subject.eq(&request.subject))
+        .filter(row::Column::Subject.eq(request.space()))
         .filter(row::Column::Rpc.eq(request.rpc))
         .filter(row::Column::RequestId.eq(&request.request_id))
         .filter(row::Column::Digest.eq(&request.digest))

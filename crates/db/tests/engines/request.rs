@@ -48,8 +48,10 @@ async fn a_copy_gets_the_first_answer_and_another_command_is_refused() {
         let rpc = Request { rpc: "Other", ..request("r", "four") };
         assert!(!add_once(&db, &subject).await.unwrap().is_replay(), "ids of another subject are its own");
         assert!(!add_once(&db, &rpc).await.unwrap().is_replay(), "and of another method");
-        assert_eq!(notes(&db).await, 3, "{}", db.engine);
-        assert_eq!(number(&db, "SELECT COUNT(*) FROM outbox").await, 3, "each answered request is told once");
+        let part = Request { actor: "part:commerce".to_owned(), ..request("r", "five") };
+        assert!(!add_once(&db, &part).await.unwrap().is_replay(), "nobody uses up the id of a part");
+        assert_eq!(notes(&db).await, 4, "{}", db.engine);
+        assert_eq!(number(&db, "SELECT COUNT(*) FROM outbox").await, 4, "each answered request is told once");
     }
 }
 
