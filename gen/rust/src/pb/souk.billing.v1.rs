@@ -8,10 +8,11 @@ pub struct Wallet {
     /// The org.
     #[prost(string, tag = "2")]
     pub org_id: ::prost::alloc::string::String,
-    /// What can be reserved now.
+    /// What is not reserved, summed over the lots. The rest of a lot that expired is in it, but reserves
+    /// nothing more.
     #[prost(int64, tag = "3")]
     pub available_micros: i64,
-    /// What is reserved and not yet settled.
+    /// What is reserved and not yet settled, summed over the lots.
     #[prost(int64, tag = "4")]
     pub reserved_micros: i64,
     /// The lots that hold something, in the order they are spent.
@@ -39,7 +40,7 @@ pub struct Lot {
     /// What is left and reserved.
     #[prost(int64, tag = "5")]
     pub reserved_micros: i64,
-    /// Lower is spent first.
+    /// Lower is spent first: what was given goes before what was bought.
     #[prost(int32, tag = "6")]
     pub priority: i32,
     /// When the free rest expires; absent: never.
@@ -162,7 +163,7 @@ pub struct Receipt {
     /// The reservation it settled.
     #[prost(string, tag = "2")]
     pub reservation_id: ::prost::alloc::string::String,
-    /// One line a dimension.
+    /// One line a dimension, by its name.
     #[prost(message, repeated, tag = "3")]
     pub lines: ::prost::alloc::vec::Vec<ReceiptLine>,
     /// What the usage costs.
@@ -187,7 +188,7 @@ pub struct ReceiptLine {
     /// How many units.
     #[prost(int64, tag = "2")]
     pub quantity: i64,
-    /// What they cost, before the receipt's one rounding up.
+    /// What they cost alone, rounded down; the receipt's cost is the exact sum, rounded up once.
     #[prost(int64, tag = "3")]
     pub amount_micros: i64,
 }
@@ -321,10 +322,10 @@ pub struct SettleRequest {
 /// What was charged.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SettleResponse {
-    /// What the wallet can reserve afterwards.
+    /// What the wallet holds afterwards: available and reserved together.
     #[prost(int64, tag = "1")]
     pub balance_micros: i64,
-    /// The wallet's entry; empty when nothing was charged.
+    /// The wallet's entry, also when nothing was charged.
     #[prost(string, tag = "2")]
     pub ledger_entry_id: ::prost::alloc::string::String,
     /// The receipt.
@@ -344,7 +345,7 @@ pub struct ReleaseRequest {
 /// The reservation is free.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReleaseResponse {
-    /// What the wallet can reserve afterwards.
+    /// What the wallet holds afterwards: available and reserved together.
     #[prost(int64, tag = "1")]
     pub balance_micros: i64,
 }
@@ -373,7 +374,7 @@ pub struct TopUpRequest {
 /// The credits are there.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TopUpResponse {
-    /// What the wallet can reserve now.
+    /// What the wallet holds afterwards: available and reserved together.
     #[prost(int64, tag = "1")]
     pub balance_micros: i64,
     /// The wallet's entry.
@@ -416,7 +417,7 @@ pub struct ListLedgerEntriesRequest {
 /// A page of the ledger.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListLedgerEntriesResponse {
-    /// The entries of the org's wallet.
+    /// The entries of the org's wallet, newest first.
     #[prost(message, repeated, tag = "1")]
     pub ledger_entries: ::prost::alloc::vec::Vec<LedgerEntry>,
     /// Where to go on; empty at the end.
@@ -601,7 +602,7 @@ pub mod billing_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Opens an instance's account: its right to spend from the org's wallet at the prices of a schedule.
-        /// Who: instances. Reasons: WALLET_NOT_FOUND, SCHEDULE_NOT_FOUND.
+        /// Who: instances. Reasons: WALLET_NOT_FOUND, SCHEDULE_NOT_FOUND, ACCOUNT_EXISTS.
         pub async fn open_account(
             &mut self,
             request: impl tonic::IntoRequest<super::OpenAccountRequest>,
@@ -732,7 +733,8 @@ pub mod billing_service_client {
                 .insert(GrpcMethod::new("souk.billing.v1.BillingService", "Settle"));
             self.inner.unary(req, path, codec).await
         }
-        /// Frees a reservation of which nothing was used. Who: runs. Reasons: RESERVATION_NOT_FOUND.
+        /// Frees a reservation of which nothing was used. Who: runs.
+        /// Reasons: RESERVATION_NOT_FOUND, RESERVATION_CLOSED.
         pub async fn release(
             &mut self,
             request: impl tonic::IntoRequest<super::ReleaseRequest>,
@@ -859,7 +861,7 @@ pub mod billing_service_server {
             tonic::Status,
         >;
         /// Opens an instance's account: its right to spend from the org's wallet at the prices of a schedule.
-        /// Who: instances. Reasons: WALLET_NOT_FOUND, SCHEDULE_NOT_FOUND.
+        /// Who: instances. Reasons: WALLET_NOT_FOUND, SCHEDULE_NOT_FOUND, ACCOUNT_EXISTS.
         async fn open_account(
             &self,
             request: tonic::Request<super::OpenAccountRequest>,
@@ -899,7 +901,8 @@ pub mod billing_service_server {
             &self,
             request: tonic::Request<super::SettleRequest>,
         ) -> std::result::Result<tonic::Response<super::SettleResponse>, tonic::Status>;
-        /// Frees a reservation of which nothing was used. Who: runs. Reasons: RESERVATION_NOT_FOUND.
+        /// Frees a reservation of which nothing was used. Who: runs.
+        /// Reasons: RESERVATION_NOT_FOUND, RESERVATION_CLOSED.
         async fn release(
             &self,
             request: tonic::Request<super::ReleaseRequest>,

@@ -320,7 +320,7 @@ pub enum State {
     Unspecified = 0,
     /// Asked for; nothing done yet.
     Requested = 1,
-    /// Its account is open and its desired state is committed; not yet applied.
+    /// Its account is open; its desired state is being committed and applied.
     Provisioning = 2,
     /// Serves.
     Active = 3,

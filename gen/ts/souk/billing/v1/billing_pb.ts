@@ -39,14 +39,15 @@ export type Wallet = Message<"souk.billing.v1.Wallet"> & {
   orgId: string;
 
   /**
-   * What can be reserved now.
+   * What is not reserved, summed over the lots. The rest of a lot that expired is in it, but reserves
+   * nothing more.
    *
    * @generated from field: int64 available_micros = 3;
    */
   availableMicros: bigint;
 
   /**
-   * What is reserved and not yet settled.
+   * What is reserved and not yet settled, summed over the lots.
    *
    * @generated from field: int64 reserved_micros = 4;
    */
@@ -116,7 +117,7 @@ export type Lot = Message<"souk.billing.v1.Lot"> & {
   reservedMicros: bigint;
 
   /**
-   * Lower is spent first.
+   * Lower is spent first: what was given goes before what was bought.
    *
    * @generated from field: int32 priority = 6;
    */
@@ -346,7 +347,7 @@ export type Receipt = Message<"souk.billing.v1.Receipt"> & {
   reservationId: string;
 
   /**
-   * One line a dimension.
+   * One line a dimension, by its name.
    *
    * @generated from field: repeated souk.billing.v1.ReceiptLine lines = 3;
    */
@@ -409,7 +410,7 @@ export type ReceiptLine = Message<"souk.billing.v1.ReceiptLine"> & {
   quantity: bigint;
 
   /**
-   * What they cost, before the receipt's one rounding up.
+   * What they cost alone, rounded down; the receipt's cost is the exact sum, rounded up once.
    *
    * @generated from field: int64 amount_micros = 3;
    */
@@ -781,14 +782,14 @@ export const SettleRequestSchema: GenMessage<SettleRequest> = /*@__PURE__*/
  */
 export type SettleResponse = Message<"souk.billing.v1.SettleResponse"> & {
   /**
-   * What the wallet can reserve afterwards.
+   * What the wallet holds afterwards: available and reserved together.
    *
    * @generated from field: int64 balance_micros = 1;
    */
   balanceMicros: bigint;
 
   /**
-   * The wallet's entry; empty when nothing was charged.
+   * The wallet's entry, also when nothing was charged.
    *
    * @generated from field: string ledger_entry_id = 2;
    */
@@ -844,7 +845,7 @@ export const ReleaseRequestSchema: GenMessage<ReleaseRequest> = /*@__PURE__*/
  */
 export type ReleaseResponse = Message<"souk.billing.v1.ReleaseResponse"> & {
   /**
-   * What the wallet can reserve afterwards.
+   * What the wallet holds afterwards: available and reserved together.
    *
    * @generated from field: int64 balance_micros = 1;
    */
@@ -921,7 +922,7 @@ export const TopUpRequestSchema: GenMessage<TopUpRequest> = /*@__PURE__*/
  */
 export type TopUpResponse = Message<"souk.billing.v1.TopUpResponse"> & {
   /**
-   * What the wallet can reserve now.
+   * What the wallet holds afterwards: available and reserved together.
    *
    * @generated from field: int64 balance_micros = 1;
    */
@@ -1040,7 +1041,7 @@ export const ListLedgerEntriesRequestSchema: GenMessage<ListLedgerEntriesRequest
  */
 export type ListLedgerEntriesResponse = Message<"souk.billing.v1.ListLedgerEntriesResponse"> & {
   /**
-   * The entries of the org's wallet.
+   * The entries of the org's wallet, newest first.
    *
    * @generated from field: repeated souk.billing.v1.LedgerEntry ledger_entries = 1;
    */
@@ -1155,7 +1156,7 @@ export const BillingService: GenService<{
   },
   /**
    * Opens an instance's account: its right to spend from the org's wallet at the prices of a schedule.
-   * Who: instances. Reasons: WALLET_NOT_FOUND, SCHEDULE_NOT_FOUND.
+   * Who: instances. Reasons: WALLET_NOT_FOUND, SCHEDULE_NOT_FOUND, ACCOUNT_EXISTS.
    *
    * @generated from rpc souk.billing.v1.BillingService.OpenAccount
    */
@@ -1208,7 +1209,8 @@ export const BillingService: GenService<{
     output: typeof SettleResponseSchema;
   },
   /**
-   * Frees a reservation of which nothing was used. Who: runs. Reasons: RESERVATION_NOT_FOUND.
+   * Frees a reservation of which nothing was used. Who: runs.
+   * Reasons: RESERVATION_NOT_FOUND, RESERVATION_CLOSED.
    *
    * @generated from rpc souk.billing.v1.BillingService.Release
    */

@@ -773,7 +773,7 @@ export enum State {
   REQUESTED = 1,
 
   /**
-   * Its account is open and its desired state is committed; not yet applied.
+   * Its account is open; its desired state is being committed and applied.
    *
    * @generated from enum value: STATE_PROVISIONING = 2;
    */
