@@ -176,3 +176,55 @@ fn gather(waiting: &mut VecDeque<Waiting>, most: usize) -> Batch {
     *waiting = later;
     batch
 }
+
+#[cfg(test)]
+mod tests {
+    use souk_db::for_every_tenant;
+    use souk_types::id::ReservationId;
+
+    use super::*;
+    use crate::model::command::Command;
+
+    fn waiting(request_id: &str, command: u128) -> Waiting {
+        let request = (!request_id.is_empty()).then(|| Request {
+            subject: "org".to_owned(),
+            rpc: "Release",
+            request_id: request_id.to_owned(),
+            digest: command.to_string(),
+            actor: String::new(),
+            org_id: None,
+            trace: String::new(),
+        });
+        let command = Command::Release { reservation_id: ReservationId::from_bits(command) };
+        let (answer, _) = oneshot::channel();
+        Waiting { asked: Asked { request, scope: for_every_tenant(), command }, answer }
+    }
+
+    /// Which commands a batch carries, and how many wait for each.
+    fn carried(batch: &Batch) -> Vec<(u128, usize)> {
+        let command = |asked: &Asked| match asked.command {
+            Command::Release { reservation_id } => reservation_id.bits(),
+            _ => 0,
+        };
+        batch.asked.iter().map(command).zip(batch.answers.iter().map(Vec::len)).collect()
+    }
+
+    #[test]
+    fn repeats_share_a_place_and_other_commands_of_the_id_wait() {
+        let asked = [("a", 1), ("b", 2), ("a", 9), ("a", 1), ("", 5), ("", 5), ("a", 8), ("c", 3)];
+        let mut line: VecDeque<_> = asked.iter().map(|(id, command)| waiting(id, *command)).collect();
+        assert_eq!(carried(&gather(&mut line, 256)), [(1, 2), (2, 1), (5, 1), (5, 1), (3, 1)]);
+        assert_eq!(carried(&gather(&mut line, 256)), [(9, 1)]);
+        assert_eq!(carried(&gather(&mut line, 256)), [(8, 1)]);
+        assert!(gather(&mut line, 256).asked.is_empty());
+    }
+
+    #[test]
+    fn a_batch_has_an_end_and_the_line_keeps_its_order() {
+        let asked = [("a", 1), ("a", 9), ("b", 2), ("c", 3), ("d", 4)];
+        let mut line: VecDeque<_> = asked.iter().map(|(id, command)| waiting(id, *command)).collect();
+        assert_eq!(carried(&gather(&mut line, 2)), [(1, 1), (2, 1)]);
+        assert_eq!(carried(&gather(&mut line, 2)), [(9, 1), (3, 1)]);
+        assert_eq!(carried(&gather(&mut line, 2)), [(4, 1)]);
+    }
+}
