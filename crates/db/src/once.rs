@@ -41,7 +41,8 @@ pub struct Request {
 impl Request {
     /// Within which the id is unique. A part's ids are made of names that people can guess
     /// (`saleor:<order>:<line>`), so parts and people stand apart: nobody uses an id up before the part does.
-    fn space(&self) -> String {
+    #[must_use]
+    pub fn space(&self) -> String {
         match self.actor.strip_prefix("part:") {
             Some(part) => format!("{part}@{}", self.subject),
             None => self.subject.clone(),

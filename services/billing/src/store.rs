@@ -26,6 +26,7 @@ use souk_types::{
     page::{Page, Paged},
 };
 
+pub(crate) use self::commit::Key;
 use self::tables::{accounts, entries, reservations, schedules, wallets};
 pub use self::{commit::Asked, schema::MIGRATIONS};
 use crate::{

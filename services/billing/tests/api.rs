@@ -359,6 +359,17 @@ async fn copies_of_a_call_have_one_effect() {
     let answers = join_all(copies).await;
     assert!(answers.iter().all(|answer| Some(answer) == answers.first() && answer.allowed));
     assert_eq!(town.wallet(OWN).await.reserved_micros, CREDIT);
+    // Each part has its own ids, also within one commit.
+    let by =
+        [PartName::Commerce, PartName::Tenancy, PartName::Commerce].map(|part| {
+            let mut part = town.by(part, Some(OWN));
+            async move {
+                part.top_up(top_up(OWN, "same", 1, pb::Source::Purchase)).await.unwrap().into_inner().lot_id
+            }
+        });
+    let lots = join_all(by).await;
+    assert_eq!(lots.first(), lots.last());
+    assert_ne!(lots.first(), lots.get(1));
     // A schedule is named by what it says: again under another id is the same one.
     let hashes = join_all((0..4).map(|place| {
         let id = format!("s-{place}");

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use sha2::{Digest as _, Sha256};
 use souk_types::{Credits, Violation};
 
 use crate::error::Error;
@@ -251,7 +252,7 @@ fn canonical(content: &Content) -> Result<String, Error> {
 }
 
 fn sha256_hex(bytes: &[u8]) -> String {
-    hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes))
+    hex::encode(Sha256::digest(bytes))
 }
 
 #[cfg(test)]

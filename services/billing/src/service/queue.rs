@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use crate::{
     error::Error,
     model::ask::Reply,
-    store::{Asked, Store},
+    store::{Asked, Key, Store},
 };
 
 type Answer = Result<Reply, Error>;
@@ -152,12 +152,12 @@ impl Queue {
 /// command under the same request id waits for the next commit, where the first one's outcome stands.
 fn gather(waiting: &mut VecDeque<Waiting>, most: usize) -> Batch {
     let mut batch = Batch::default();
-    let mut places: BTreeMap<(String, String, String), usize> = BTreeMap::new();
+    let mut places: BTreeMap<Key, usize> = BTreeMap::new();
     let mut later = VecDeque::new();
     while batch.asked.len() < most
         && let Some(Waiting { asked, answer }) = waiting.pop_front()
     {
-        let key = asked.key().map(|(subject, rpc, id)| (subject.to_owned(), rpc.to_owned(), id.to_owned()));
+        let key = asked.key();
         let place = key.as_ref().and_then(|key| places.get(key)).copied();
         let first = place.and_then(|place| batch.asked.get(place).zip(batch.answers.get_mut(place)));
         match first {

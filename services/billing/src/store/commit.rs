@@ -41,15 +41,21 @@ pub struct Asked {
 
 impl Asked {
     /// What the request log knows it by.
-    pub(crate) fn key(&self) -> Option<(&str, &str, &str)> {
-        let request = self.request.as_ref()?;
-        Some((&request.subject, request.rpc, &request.request_id))
+    pub(crate) fn key(&self) -> Option<Key> {
+        self.request.as_ref().map(key)
     }
 
     /// Names the decoded command; empty for the part's own loops.
     pub(crate) fn digest(&self) -> &str {
         self.request.as_ref().map_or("", |request| &request.digest)
     }
+}
+
+/// Space, method and id of a request.
+pub(crate) type Key = (String, &'static str, String);
+
+fn key(request: &Request) -> Key {
+    (request.space(), request.rpc, request.request_id.clone())
 }
 
 type Replies = Vec<Result<Reply, Error>>;
@@ -105,7 +111,7 @@ async fn begin_all(tx: &Tx, batch: &[Asked]) -> Result<BTreeMap<usize, Result<Re
         .enumerate()
         .filter_map(|(place, asked)| Some((place, asked.request.as_ref()?)))
         .collect();
-    in_order.sort_by_key(|(_, request)| (&request.subject, request.rpc, &request.request_id));
+    in_order.sort_by_cached_key(|(_, request)| key(request));
     let mut replies = BTreeMap::new();
     for (place, request) in in_order {
         match begin::<Reply>(tx, request).await {
