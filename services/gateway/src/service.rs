@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use aws_lc_rs::digest::{SHA256, digest};
+use sha2::{Digest, Sha256};
 use souk_kit::{House, token};
 use souk_types::{Caller, PartName, SessionId, Time, UserId};
 
@@ -194,6 +194,5 @@ fn hash(credential: &Credential) -> Hash {
         Credential::Session(text) => ("session", text.expose().as_str()),
         Credential::AccessToken(text) => ("token", text.expose().as_str()),
     };
-    let digest = digest(&SHA256, format!("{kind}:{text}").as_bytes());
-    digest.as_ref().try_into().unwrap_or_default()
+    Sha256::digest(format!("{kind}:{text}")).into()
 }

@@ -1,3 +1,5 @@
+//! What `open` binds, hides and denies, for every kind of tenant and caller.
+
 use std::sync::Arc;
 
 use souk_proto::souk::{

@@ -2,7 +2,7 @@
 //!
 //! Each file carries whose it is, at which revision, and the hash of what all of them say.
 
-use aws_lc_rs::digest;
+use sha2::{Digest, Sha256};
 use souk_types::Violation;
 
 use super::{
@@ -58,16 +58,16 @@ pub fn render(env: &Env, desired: &Desired) -> Result<Bundle, Error> {
 /// nothing but the revision differs.
 #[must_use]
 pub fn content_hash(env: &Env, desired: &Desired) -> ContentHash {
-    let mut sum = digest::Context::new(&digest::SHA256);
+    let mut sum = Sha256::new();
     let blank = Stamp { revision: String::new(), hash: String::new() };
     for (path, bytes) in files(env, desired, &blank).iter() {
         // Lengths first: no two bundles may run together to the same bytes.
         for part in [path.as_bytes(), bytes] {
-            sum.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            sum.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
             sum.update(part);
         }
     }
-    ContentHash(format!("sha256:{}", hex::encode(sum.finish())))
+    ContentHash(format!("sha256:{}", hex::encode(sum.finalize())))
 }
 
 /// What differs between the files as hashed and the files as written.

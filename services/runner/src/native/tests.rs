@@ -1,3 +1,5 @@
+//! The native engine, rule by rule; the recorded runs stand in `tests/`.
+
 use serde_json::{Value, json};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The credential scanner, rule by rule; the recorded cases stand in `tests/`.
+
 use serde_json::json;
 
 use super::*;

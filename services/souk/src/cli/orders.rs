@@ -1,6 +1,10 @@
 //! `souk orders …`.
 
-use std::{collections::BTreeSet, path::Path, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::Subcommand;
 use serde::Deserialize;
@@ -8,6 +12,9 @@ use souk_proto::souk::commerce::v1::{
     ListOrdersRequest, ListOrdersResponse, Order, OrderLine, ReplayOrderRequest,
     commerce_service_client::CommerceServiceClient, order_line::State,
 };
+
+use souk_kit::wire;
+use souk_types::Time;
 
 use super::{
     output::{Failure, Output, table},
@@ -150,7 +157,7 @@ fn headers(recorded: &serde_json::Value) -> Vec<(String, String)> {
 async fn post(remote: &Remote, file: &Path, output: &Output) -> Result<(), Failure> {
     let client = reqwest::Client::builder().no_proxy().build().map_err(|error| Failure::broken(&error))?;
     let mut refused = Vec::new();
-    let mut orders = BTreeSet::new();
+    let mut wanted = Wanted::new();
     let deliveries = read(file)?;
     let total = deliveries.len();
     for delivery in deliveries {
@@ -165,15 +172,15 @@ async fn post(remote: &Remote, file: &Path, output: &Output) -> Result<(), Failu
         let answer =
             answer.map_err(|_| Failure::new("the server does not answer").hint("is it running? souk up"))?;
         if answer.status().is_success() {
-            orders.extend(order_id(&delivery.body_utf8));
+            note(&mut wanted, &delivery.body_utf8);
         } else {
             let status = answer.status();
             refused.push(format!("{status}: {}", answer.text().await.unwrap_or_default().trim()));
         }
     }
     output.say(&format!("{} of {total} deliveries accepted", total - refused.len()));
-    let mut settled = settled(remote, &orders).await?;
-    settled.orders.retain(|order| orders.contains(&order.external_id));
+    let mut settled = settled(remote, &wanted).await?;
+    settled.orders.retain(|order| wanted.contains_key(&order.external_id));
     output.message("souk.commerce.v1.ListOrdersResponse", &settled, text)?;
     match refused.first() {
         None => Ok(()),
@@ -181,22 +188,35 @@ async fn post(remote: &Remote, file: &Path, output: &Output) -> Result<(), Failu
     }
 }
 
-/// The shop's id of the order that a body is about.
-fn order_id(body: &str) -> Option<String> {
-    let body: serde_json::Value = serde_json::from_str(body).ok()?;
-    let id = body.pointer("/order/id").or_else(|| body.pointer("/event/order/id"));
-    id.or_else(|| body.pointer("/data/event/order/id"))?.as_str().map(str::to_owned)
+/// The orders that were posted, by the shop's id, each with when the shop last changed it.
+type Wanted = BTreeMap<String, Option<Time>>;
+
+/// Notes the order that a body is about.
+fn note(wanted: &mut Wanted, body: &str) {
+    let Ok(body) = serde_json::from_str::<serde_json::Value>(body) else { return };
+    let order = body.pointer("/order").or_else(|| body.pointer("/event/order"));
+    let Some(order) = order.or_else(|| body.pointer("/data/event/order")) else { return };
+    let text = |name: &str| order.get(name).and_then(serde_json::Value::as_str);
+    let changed = text("updatedAt").and_then(|text| text.parse().ok()).and_then(wire::time);
+    if let Some(id) = text("id") {
+        let newest = wanted.entry(id.to_owned()).or_default();
+        *newest = changed.max(*newest);
+    }
 }
 
-/// The orders once nothing of these is on its way any more, or when patience ends.
-async fn settled(remote: &Remote, wanted: &BTreeSet<String>) -> Result<ListOrdersResponse, Failure> {
+/// Whether an order has taken in what was posted of it, and nothing of it is on its way any more.
+fn is_settled(order: &Order, posted: Option<Time>) -> bool {
+    let taken = order.snapshot_time.and_then(wire::time);
+    taken >= posted && !order.lines.iter().any(|line| line.state() == State::Working)
+}
+
+/// The orders once all that was posted is settled, or when patience ends.
+async fn settled(remote: &Remote, wanted: &Wanted) -> Result<ListOrdersResponse, Failure> {
     let wait = async {
         loop {
             let all = list(remote, String::new(), false).await?;
-            let here: Vec<_> =
-                all.orders.iter().filter(|order| wanted.contains(&order.external_id)).collect();
-            let working = |order: &&Order| order.lines.iter().any(|line| line.state() == State::Working);
-            if here.len() >= wanted.len() && !here.iter().any(working) {
+            let of = |id: &String| all.orders.iter().find(|order| order.external_id == *id);
+            if wanted.iter().all(|(id, posted)| of(id).is_some_and(|order| is_settled(order, *posted))) {
                 return Ok(all);
             }
             tokio::time::sleep(Duration::from_millis(100)).await;

@@ -1,7 +1,6 @@
 //! What the command line prints: tables for people, JSON for programs, errors with a hint.
 
 use std::{
-    fmt::Write as _,
     io::{self, Write as _},
     process::ExitCode,
 };
@@ -26,18 +25,19 @@ pub(crate) struct Failure {
     message: String,
     hint: Option<String>,
     reason: Option<String>,
+    fields: Vec<(String, String)>,
     exit: u8,
 }
 
 impl Failure {
     /// Something the user can mend.
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, reason: None, exit: 1 }
+        Self { message: message.into(), hint: None, reason: None, fields: Vec::new(), exit: 1 }
     }
 
     /// Something that is broken here.
     pub(crate) fn broken(error: &dyn std::fmt::Display) -> Self {
-        Self { message: error.to_string(), hint: None, reason: None, exit: 70 }
+        Self { exit: 70, ..Self::new(error.to_string()) }
     }
 
     /// Adds what to do about it.
@@ -51,12 +51,14 @@ impl Failure {
         let remedy =
             Reason::ALL.iter().find(|reason| refusal.is(**reason)).map(|reason| reason.remedy().to_owned());
         let away = refusal.reason.is_empty() && matches!(refusal.code, Code::Unavailable | Code::Unknown);
-        let message =
-            if away { "the server does not answer".to_owned() } else { violations(status, &refusal) };
+        let message = if away { "the server does not answer".to_owned() } else { refusal.message };
+        let details = tonic_types::StatusExt::get_details_bad_request(status);
+        let violations = details.map(|details| details.field_violations).unwrap_or_default();
+        let fields = violations.into_iter().map(|wrong| (wrong.field, wrong.description)).collect();
         let hint = if away { Some("is it running? souk up".to_owned()) } else { remedy };
         let reason = (!refusal.reason.is_empty()).then_some(refusal.reason);
         let exit = if refusal.code == Code::Internal { 70 } else { 1 };
-        Self { message, hint, reason, exit }
+        Self { message, hint, reason, fields, exit }
     }
 }
 
@@ -64,20 +66,6 @@ impl From<Status> for Failure {
     fn from(status: Status) -> Self {
         Self::refused(&status)
     }
-}
-
-/// The message, and every bad field on a line of its own.
-fn violations(status: &Status, refusal: &Refusal) -> String {
-    let mut text = refusal.message.clone();
-    let details = tonic_types::StatusExt::get_details_bad_request(status);
-    let fields = details.map(|details| details.field_violations).unwrap_or_default();
-    if fields.len() > 1 {
-        for field in fields {
-            // Writing to a String cannot fail.
-            write!(text, "\n  {}: {}", field.field, field.description).ok();
-        }
-    }
-    text
 }
 
 impl Output {
@@ -144,13 +132,22 @@ impl Output {
     /// Says why it ended badly.
     pub(crate) fn fail(&self, failure: &Failure) -> ExitCode {
         if self.json {
+            let field =
+                |(field, description): &(String, String)| json!({"field": field, "description": description});
             let error = json!({"error": {
                 "message": failure.message, "reason": failure.reason, "hint": failure.hint,
+                "fields": failure.fields.iter().map(field).collect::<Vec<_>>(),
             }});
             self.say(&error.to_string());
         } else {
             let reason = failure.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
             self.say(&format!("error: {}{reason}", failure.message));
+            for (field, description) in &failure.fields {
+                // A message that is about one field alone says all of it already.
+                if !failure.message.contains(description) {
+                    self.say(&format!("  {field}: {description}"));
+                }
+            }
             if let Some(hint) = &failure.hint {
                 self.say(&format!("hint: {hint}"));
             }

@@ -1,3 +1,5 @@
+//! The run's state machine: total, and never back.
+
 use proptest::prelude::*;
 use souk_types::{InstanceId, OfferingVersionId, OrgId, ProjectId, RunId, Trace};
 
