@@ -214,7 +214,6 @@ impl Store {
                     .exec_without_returning(&tx)
                     .await
                     .map_err(DbError::from)?;
-                tx.ring(working.order_id.to_string());
                 Ok(())
             })
             .await
@@ -279,7 +278,6 @@ impl Store {
                 row.parked_detail = Set(String::new());
                 change(&mut row);
                 let row = line::Entity::update(row).exec(&tx).await.map_err(DbError::from)?;
-                tx.ring(working.order_id.to_string());
                 tell_line(&tx, &Origin::own(), kind, &row).await
             })
             .await

@@ -10,7 +10,7 @@ use axum::{
     body::Body,
     extract::State,
     response::{IntoResponse, Response},
-    routing::post,
+    routing::{any, post},
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
@@ -44,7 +44,12 @@ impl Door {
 
     /// The raw routes.
     pub(crate) fn routes(self) -> Router {
-        Router::new().route(PATH, post(order_paid)).with_state(Arc::new(self))
+        // What is left would be answered by the gRPC server: 200 with a status that no shop reads.
+        Router::new()
+            .route(PATH, post(order_paid))
+            .route("/integrations/saleor/{*rest}", any(absent))
+            .route("/saleor/{*rest}", any(absent))
+            .with_state(Arc::new(self))
     }
 
     async fn take(&self, request: Request<Body>) -> Result<bool, Error> {
@@ -84,6 +89,10 @@ async fn order_paid(State(door): State<Arc<Door>>, request: Request<Body>) -> Re
         }
         Err(fault) => refuse(&fault),
     }
+}
+
+async fn absent() -> StatusCode {
+    StatusCode::NOT_FOUND
 }
 
 /// A refusal on its way out of the owned task.
