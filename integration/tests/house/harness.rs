@@ -5,6 +5,8 @@ use std::{
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::mpsc,
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -94,6 +96,30 @@ impl Souk {
         let text = |key: &str| ready[key].as_str().unwrap().to_owned();
         (self.url, self.grpc, self.sign_in) = (text("url"), text("grpc"), text("signIn"));
         self.child = Some(child);
+    }
+
+    /// Starts on the directory as it is and kills it before the start is through: when it says that it is
+    /// ready, or after so long.
+    pub(crate) fn start_and_kill(&mut self, after: Duration) {
+        assert!(self.child.is_none(), "it runs already");
+        let mut child = self
+            .command()
+            .args(["up", "--listen", "127.0.0.1:0", "--json"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let out = child.stdout.take().unwrap();
+        let (ready, said) = mpsc::channel();
+        let reader = std::thread::spawn(move || {
+            let mut line = String::new();
+            BufReader::new(out).read_line(&mut line).ok();
+            ready.send(()).ok();
+        });
+        said.recv_timeout(after).ok();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        reader.join().unwrap();
     }
 
     /// Kills it as a power failure would.

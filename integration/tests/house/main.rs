@@ -8,5 +8,12 @@
     reason = "a test fails by panicking and says why on standard output"
 )]
 
+mod flows;
 mod harness;
 mod journey;
+mod kill;
+mod orders;
+mod shop;
+#[path = "../../../services/commerce/tests/support/signer.rs"]
+mod signer;
+mod tables;
