@@ -51,6 +51,25 @@ buf: tools
     {{ buf }} format -d --exit-code
     .ci/breaking {{ buf }}
 
+# Measure the platform on this machine (docs/benchmarks.md); `just bench release` as it would be deployed.
+bench profile="dev" *args:
+    cargo build -q --locked --profile {{ profile }} -p souk -p souk-bench
+    cargo run -q --locked --profile {{ profile }} -p souk-bench -- {{ args }}
+
+# Measure the cold build of the first command: a fresh clone, an empty target folder, sources fetched before.
+bench-build:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    dir=$(mktemp -d)
+    trap 'rm -rf "$dir"' EXIT
+    git clone -q . "$dir/souk"
+    cd "$dir/souk"
+    export CARGO_TARGET_DIR="$dir/target"
+    cargo fetch -q --locked
+    begun=$SECONDS
+    cargo build --locked
+    echo "cold build of the first command: $((SECONDS - begun)) s on $(nproc) cores"
+
 # Licences, banned crates, sources (needs cargo-deny).
 deny:
     cargo deny --locked check licenses bans sources
