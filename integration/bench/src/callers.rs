@@ -24,11 +24,17 @@ pub(crate) fn per_second(done: u64, since: Time) -> Outcome<u64> {
     Ok(done.saturating_mul(1_000_000) / micros)
 }
 
-/// How often a second `callers` callers do what each was made to do; a caller does its n-th, then the next.
-pub(crate) async fn rate<Caller, Done>(callers: u32, make: impl Fn(u32) -> Caller) -> Outcome<u64>
+/// What callers did.
+pub(crate) struct Done {
+    pub(crate) times: u64,
+    pub(crate) per_second: u64,
+}
+
+/// Sets callers to work; a caller does its n-th, then the next. Says how often they did it.
+pub(crate) async fn work<Caller, Once>(callers: u32, make: impl Fn(u32) -> Caller) -> Outcome<Done>
 where
-    Caller: Fn(u64) -> Done + Send + 'static,
-    Done: Future<Output = Outcome<()>> + Send + 'static,
+    Caller: Fn(u64) -> Once + Send + 'static,
+    Once: Future<Output = Outcome<()>> + Send + 'static,
 {
     let start = now();
     let mut running = JoinSet::new();
@@ -43,9 +49,9 @@ where
             Outcome::Ok(done)
         });
     }
-    let mut all = 0;
+    let mut times = 0;
     while let Some(done) = running.join_next().await {
-        all += done??;
+        times += done??;
     }
-    per_second(all, start)
+    Ok(Done { times, per_second: per_second(times, start)? })
 }

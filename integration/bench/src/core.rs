@@ -90,14 +90,14 @@ pub(crate) async fn measure(dir: &Path, report: &mut Report) -> Outcome<()> {
     let service = Arc::new(Service::new(&house, &Config::default(), db.clone()));
     open(&service).await?;
     for callers in CALLERS {
-        let rate = callers::rate(callers, |caller| {
+        let work = callers::work(callers, |caller| {
             let service = Arc::clone(&service);
             move |nth| {
                 let service = Arc::clone(&service);
                 async move { pair(&service, format!("{callers}-{caller}-{nth}")).await }
             }
         });
-        report.rate("authorize + settle, billing's queue alone", callers, "pairs/s", rate.await?);
+        report.rate("authorize + settle, billing's queue alone", callers, "pairs/s", work.await?.per_second);
     }
     for (name, value) in db.durability().await? {
         report.fact(&name, &value);

@@ -100,11 +100,11 @@ async fn pairs(mesh: &Mesh, what: &str, report: &mut Report) -> Outcome<()> {
     open(mesh).await?;
     let client = by(mesh, PartName::Runs, Some(ORG))?;
     for callers in CALLERS {
-        let rate = callers::rate(callers, |caller| {
+        let work = callers::work(callers, |caller| {
             let client = client.clone();
             move |nth| pair(client.clone(), format!("{callers}-{caller}-{nth}"))
         });
-        report.rate(what, callers, "pairs/s", rate.await?);
+        report.rate(what, callers, "pairs/s", work.await?.per_second);
     }
     Ok(())
 }
