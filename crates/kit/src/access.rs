@@ -69,7 +69,7 @@ impl Door {
 fn may_call(rule: &'static Rule, caller: &Caller) -> Result<(), Fault> {
     let may = match caller {
         Caller::Part { part, .. } => rule.callers.iter().any(|name| *name == "*" || *name == part.as_str()),
-        Caller::User { .. } => rule.audience == Audience::Edge,
+        Caller::User { .. } | Caller::Key { .. } => rule.audience == Audience::Edge,
         Caller::Anonymous => rule.anonymous,
     };
     if may {

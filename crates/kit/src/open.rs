@@ -111,14 +111,15 @@ fn org_scope(rule: &Rule, caller: &Caller, named: &str) -> Result<Scope, Fault> 
             _ => Ok(grant(Reach::Org(*acting))),
         },
         Caller::Part { org: None, .. } => Err(denied(rule)),
-        Caller::User { memberships, platform, .. } => {
-            let org = match (named, memberships.as_slice()) {
+        Caller::User { .. } | Caller::Key { .. } => {
+            let memberships = caller.memberships();
+            let org = match (named, memberships) {
                 (Some(org), _) => org,
                 (None, [only]) => only.org_id,
                 (None, _) => return Err(bad_field(rule, "org_id", "required: the caller has no single org")),
             };
             match memberships.iter().find(|membership| membership.org_id == org) {
-                _ if platform.is_some() => Ok(grant(Reach::Org(org))),
+                _ if caller.is_operator() => Ok(grant(Reach::Org(org))),
                 Some(membership) if membership.role.allows(verb(rule)) => Ok(grant(Reach::Org(org))),
                 Some(_) => Err(denied(rule)),
                 None => Err(hidden_org(rule, org)),
@@ -142,14 +143,15 @@ fn project_scope(rule: &Rule, caller: &Caller, named: &str) -> Result<(Scope, Op
             Ok((grant(Reach::Org(*acting)), Some(named.ok_or_else(required)?)))
         }
         Caller::Part { org: None, .. } => Err(denied(rule)),
-        Caller::User { memberships, platform, .. } => {
+        Caller::User { .. } | Caller::Key { .. } => {
+            let (memberships, operator) = (caller.memberships(), caller.is_operator());
             let project = named.or_else(|| only_project(memberships)).ok_or_else(required)?;
             match memberships.iter().find(|membership| membership.projects.contains(&project)) {
-                Some(home) if platform.is_some() || home.role.allows(verb(rule)) => {
+                Some(home) if operator || home.role.allows(verb(rule)) => {
                     Ok((grant(Reach::Org(home.org_id)), Some(project)))
                 }
                 Some(_) => Err(denied(rule)),
-                None if platform.is_some() => Ok((grant(Reach::Every), Some(project))),
+                None if operator => Ok((grant(Reach::Every), Some(project))),
                 None => {
                     let text = "no such project, or not for this caller to see";
                     Err(Fault::new(Reason::ProjectNotFound, rule.part, text).with("project_id", project))
@@ -175,8 +177,9 @@ fn resource_scope(rule: &Rule, caller: &Caller) -> Scope {
         Caller::Part { org: None, .. } if rule.replay == Replay::Read => grant(Reach::Every),
         Caller::Part { org: None, .. } => grant(Reach::Readable(Vec::new())),
         Caller::User { platform: Some(_), .. } => grant(Reach::Every),
-        Caller::User { memberships, platform: None, .. } => {
-            let readable = memberships
+        Caller::User { platform: None, .. } | Caller::Key { .. } => {
+            let readable = caller
+                .memberships()
                 .iter()
                 .filter(|membership| membership.role.allows(Verb::Read))
                 .map(|membership| (membership.org_id, membership.role.allows(verb(rule))))
@@ -189,6 +192,12 @@ fn resource_scope(rule: &Rule, caller: &Caller) -> Scope {
 fn caller_scope(rule: &Rule, caller: &Caller) -> Result<Scope, Fault> {
     match caller {
         Caller::User { user_id, .. } => Ok(grant(Reach::Subject(*user_id))),
+        // What a person owns beyond the org of their key is not the key's to change.
+        Caller::Key { user_id, .. } if rule.replay == Replay::Read => Ok(grant(Reach::Subject(*user_id))),
+        Caller::Key { .. } => {
+            let text = "an API key is bound to its org: the person must sign in for this";
+            Err(Fault::new(Reason::PermissionDenied, rule.part, text))
+        }
         Caller::Anonymous | Caller::Part { .. } => Err(denied(rule)),
     }
 }
@@ -198,7 +207,7 @@ fn platform_scope(rule: &Rule, caller: &Caller) -> Result<Scope, Fault> {
         Caller::Part { .. } => true,
         Caller::User { platform: Some(_), .. } => true,
         // Without a tenant no org role says anything: only what everybody may do is left.
-        Caller::User { platform: None, .. } | Caller::Anonymous => rule.anonymous,
+        Caller::User { platform: None, .. } | Caller::Key { .. } | Caller::Anonymous => rule.anonymous,
     };
     if may { Ok(grant(Reach::Every)) } else { Err(denied(rule)) }
 }

@@ -163,18 +163,23 @@ fn encode(caller: &Caller, audience: &str, end: Time) -> MeshClaims {
         Caller::User { user_id, memberships, platform } => {
             claims.subject = Some(Subject::UserId(user_id.to_string()));
             claims.operator = platform.is_some();
-            claims.memberships = memberships
-                .iter()
-                .take(MEMBERSHIPS)
-                .map(|membership| MeshMembership {
-                    org_id: membership.org_id.to_string(),
-                    role: membership.role.as_str().to_owned(),
-                    project_ids: membership.projects.iter().map(ToString::to_string).collect(),
-                })
-                .collect();
+            claims.memberships = memberships.iter().take(MEMBERSHIPS).map(place).collect();
+        }
+        Caller::Key { user_id, membership } => {
+            claims.subject = Some(Subject::UserId(user_id.to_string()));
+            claims.bound = true;
+            claims.memberships = vec![place(membership)];
         }
     }
     claims
+}
+
+fn place(membership: &Membership) -> MeshMembership {
+    MeshMembership {
+        org_id: membership.org_id.to_string(),
+        role: membership.role.as_str().to_owned(),
+        project_ids: membership.projects.iter().map(ToString::to_string).collect(),
+    }
 }
 
 /// Reads claims that `signer` made; `None` when it may not say so.
@@ -190,9 +195,17 @@ fn decode(signer: PartName, claims: MeshClaims) -> Option<(Time, String, Caller)
         }
         Subject::Anonymous(true) if gateway => Caller::Anonymous,
         Subject::UserId(user) if gateway => {
-            let memberships = claims.memberships.into_iter().map(membership).collect::<Option<Vec<_>>>()?;
-            let platform = claims.operator.then_some(PlatformRole::Operator);
-            Caller::User { user_id: user.parse().ok()?, memberships, platform }
+            let user_id = user.parse().ok()?;
+            let mut memberships =
+                claims.memberships.into_iter().map(membership).collect::<Option<Vec<_>>>()?;
+            match (claims.bound, claims.operator, memberships.len()) {
+                (true, false, 1) => Caller::Key { user_id, membership: memberships.pop()? },
+                (true, ..) => return None,
+                (false, operator, _) => {
+                    let platform = operator.then_some(PlatformRole::Operator);
+                    Caller::User { user_id, memberships, platform }
+                }
+            }
         }
         Subject::Part(_) | Subject::Anonymous(_) | Subject::UserId(_) => return None,
     };
@@ -234,6 +247,11 @@ mod tests {
         Caller::User { user_id: UserId::from_bits(3), memberships, platform: None }
     }
 
+    fn key() -> Caller {
+        let membership = person().memberships()[0].clone();
+        Caller::Key { user_id: UserId::from_bits(3), membership }
+    }
+
     #[test]
     fn a_part_is_believed_by_its_audience_alone_until_the_end() {
         let (keyring, clock) = house();
@@ -257,10 +275,29 @@ mod tests {
         let billing = Tokens::new(PartName::Billing, keyring.clone(), clock.clone());
         for (part, believed) in [(PartName::Gateway, true), (PartName::Runs, false)] {
             let tokens = Tokens::new(part, keyring.clone(), clock.clone());
-            for caller in [person(), Caller::Anonymous] {
+            for caller in [person(), key(), Caller::Anonymous] {
                 let token = tokens.sign(&caller, "billing", end).unwrap();
                 assert_eq!(billing.verify(&token, false).is_ok(), believed, "{part} {caller:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_bound_key_stays_bound_and_names_one_org_alone() {
+        let (keyring, clock) = house();
+        let end = clock.now() + LIFETIME;
+        let gateway = Tokens::new(PartName::Gateway, keyring.clone(), clock.clone());
+        let billing = Tokens::new(PartName::Billing, keyring, clock);
+        let token = gateway.sign(&key(), "billing", end).unwrap();
+        assert_eq!(*billing.verify(&token, false).unwrap(), key());
+        let claims = encode(&key(), "billing", end);
+        let two = [claims.memberships.clone(), claims.memberships.clone()].concat();
+        for bent in [
+            MeshClaims { operator: true, ..claims.clone() },
+            MeshClaims { memberships: Vec::new(), ..claims.clone() },
+            MeshClaims { memberships: two, ..claims },
+        ] {
+            assert!(decode(PartName::Gateway, bent.clone()).is_none(), "{bent:?}");
         }
     }
 

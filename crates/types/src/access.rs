@@ -147,7 +147,7 @@ pub struct Membership {
 pub enum Caller {
     /// Nobody in particular; only anonymous methods let it through.
     Anonymous,
-    /// A person or an API key that acts for one.
+    /// A person, or a credential that acts for all that they are.
     User {
         /// The person.
         user_id: UserId,
@@ -155,6 +155,13 @@ pub enum Caller {
         memberships: Vec<Membership>,
         /// What they are beyond their orgs.
         platform: Option<PlatformRole>,
+    },
+    /// An org's API key: acts for the person who made it, in that org and nowhere beyond it.
+    Key {
+        /// The person.
+        user_id: UserId,
+        /// The org, and what the person is there.
+        membership: Membership,
     },
     /// Another part, acting for exactly one org or for the platform.
     Part {
@@ -170,9 +177,25 @@ impl Caller {
     #[must_use]
     pub const fn user_id(&self) -> Option<UserId> {
         match self {
-            Self::User { user_id, .. } => Some(*user_id),
+            Self::User { user_id, .. } | Self::Key { user_id, .. } => Some(*user_id),
             Self::Anonymous | Self::Part { .. } => None,
         }
+    }
+
+    /// Where the caller belongs, as far as its credential reaches.
+    #[must_use]
+    pub fn memberships(&self) -> &[Membership] {
+        match self {
+            Self::User { memberships, .. } => memberships,
+            Self::Key { membership, .. } => std::slice::from_ref(membership),
+            Self::Anonymous | Self::Part { .. } => &[],
+        }
+    }
+
+    /// Whether the caller runs the platform.
+    #[must_use]
+    pub const fn is_operator(&self) -> bool {
+        matches!(self, Self::User { platform: Some(PlatformRole::Operator), .. })
     }
 
     /// How the caller is named in events, logs and the audit trail.
@@ -180,7 +203,7 @@ impl Caller {
     pub fn actor(&self) -> String {
         match self {
             Self::Anonymous => "anonymous".to_owned(),
-            Self::User { user_id, .. } => format!("user:{user_id}"),
+            Self::User { user_id, .. } | Self::Key { user_id, .. } => format!("user:{user_id}"),
             Self::Part { part, .. } => format!("part:{part}"),
         }
     }

@@ -33,13 +33,19 @@ pub(crate) struct Principal {
     pub(crate) user_id: UserId,
     pub(crate) memberships: Vec<Membership>,
     pub(crate) platform: Option<PlatformRole>,
+    /// The org of an API key, which reaches nothing beyond it; `memberships` is empty then.
+    pub(crate) bound: Option<Membership>,
     pub(crate) session_id: Option<SessionId>,
     pub(crate) expire_time: Option<Time>,
 }
 
 impl Principal {
     pub(crate) fn caller(&self) -> Caller {
-        Caller::User { user_id: self.user_id, memberships: self.memberships.clone(), platform: self.platform }
+        let (user_id, memberships) = (self.user_id, self.memberships.clone());
+        match self.bound.clone() {
+            Some(membership) => Caller::Key { user_id, membership },
+            None => Caller::User { user_id, memberships, platform: self.platform },
+        }
     }
 }
 

@@ -119,6 +119,8 @@ pub(crate) struct Principal {
     pub(crate) memberships: Vec<Membership>,
     /// Whether the credential acts as an operator.
     pub(crate) operator: bool,
+    /// Whether the credential is an org's key, which reaches its one membership alone.
+    pub(crate) bound: bool,
     /// The session, where the credential is one.
     pub(crate) session_id: Option<SessionId>,
     /// When the credential ends; `None`: not by itself.

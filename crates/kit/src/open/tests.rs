@@ -7,7 +7,10 @@ use souk_proto::souk::{
     catalog::v1::{CreateOfferingRequest, ListOfferingsRequest},
     instances::v1::{CreateInstanceRequest, ListInstancesRequest},
     runs::v1::CreateRunRequest,
-    tenancy::v1::{AutoCreateWorkspaceRequest, GetProjectRequest, RevokeApiKeyRequest},
+    tenancy::v1::{
+        AutoCreateWorkspaceRequest, CreateOrgRequest, GetCallerRequest, GetProjectRequest,
+        RevokeApiKeyRequest,
+    },
 };
 use souk_types::{PartName, PlatformRole, Role, UserId, access::Admission};
 
@@ -73,6 +76,30 @@ fn a_project_is_the_callers_only_one_or_named() {
     let create = CreateInstanceRequest { request_id: "r".into(), ..Default::default() };
     assert_eq!(reason(person(Role::Member, &[HOME], None), &create), Reason::PermissionDenied);
     assert!(call(person(Role::Admin, &[HOME], None), &create).is_ok());
+}
+
+#[test]
+fn a_bound_key_changes_nothing_beyond_its_org() {
+    let key = |role| {
+        let membership = Membership { org_id: OWN, role, projects: vec![HOME] };
+        Caller::Key { user_id: UserId::from_bits(7), membership }
+    };
+    let own = GetWalletRequest { org_id: OWN.to_string() };
+    assert_eq!(call(key(Role::Viewer), &own).unwrap().scope.org(), Some(OWN));
+    let foreign = GetWalletRequest { org_id: FOREIGN.to_string() };
+    assert_eq!(reason(key(Role::Admin), &foreign), Reason::OrgNotFound);
+    let create = CreateInstanceRequest { request_id: "r".into(), ..Default::default() };
+    assert_eq!(reason(key(Role::Member), &create), Reason::PermissionDenied);
+    assert_eq!(call(key(Role::Admin), &create).unwrap().scope.org(), Some(OWN));
+    let org = CreateOrgRequest { request_id: "r".into(), ..Default::default() };
+    let workspace = AutoCreateWorkspaceRequest { request_id: "r".into(), ..Default::default() };
+    assert_eq!(reason(key(Role::Admin), &org), Reason::PermissionDenied);
+    assert_eq!(reason(key(Role::Admin), &workspace), Reason::PermissionDenied);
+    assert!(call(person(Role::Admin, &[HOME], None), &org).is_ok());
+    let who = call(key(Role::Viewer), &GetCallerRequest {}).unwrap();
+    assert_eq!(who.user_id(), Some(UserId::from_bits(7)), "a key may ask who it is");
+    let run = call(key(Role::Viewer), &CreateRunRequest { request_id: "r".into(), ..Default::default() });
+    assert_eq!(run.unwrap().scope.admit(OWN), Admission::Denied);
 }
 
 #[test]

@@ -98,6 +98,9 @@ pub struct MeshClaims {
     /// For a person: whether they run the platform.
     #[prost(bool, tag = "5")]
     pub operator: bool,
+    /// For a person: whether the credential is an org's API key, which reaches its one membership alone.
+    #[prost(bool, tag = "9")]
+    pub bound: bool,
     /// The part that may accept the token.
     #[prost(string, tag = "6")]
     pub audience: ::prost::alloc::string::String,

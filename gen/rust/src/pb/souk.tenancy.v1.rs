@@ -376,6 +376,9 @@ pub struct ResolvePrincipalResponse {
     /// When the credential ends; absent: not by itself.
     #[prost(message, optional, tag = "5")]
     pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Whether the credential is an org's API key, which reaches its one membership alone.
+    #[prost(bool, tag = "6")]
+    pub bound: bool,
 }
 /// What a person may do in an org.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

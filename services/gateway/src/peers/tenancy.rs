@@ -96,9 +96,17 @@ fn decode(answer: ResolvePrincipalResponse) -> Option<Principal> {
         let projects = membership.project_ids.iter().map(|id| id.parse().ok()).collect::<Option<_>>()?;
         Some(Membership { org_id: membership.org_id.parse().ok()?, role, projects })
     });
+    let mut memberships = memberships.collect::<Option<Vec<_>>>()?;
+    let bound = match (answer.bound, memberships.len()) {
+        (false, _) => None,
+        (true, 1) => memberships.pop(),
+        // A key that is bound to nothing, or to more than one org, is none.
+        (true, _) => return None,
+    };
     Some(Principal {
         user_id: answer.user?.user_id.parse().ok()?,
-        memberships: memberships.collect::<Option<_>>()?,
+        memberships,
+        bound,
         platform: answer.operator.then_some(PlatformRole::Operator),
         session_id: if answer.session_id.is_empty() { None } else { Some(answer.session_id.parse().ok()?) },
         expire_time: answer.expire_time.and_then(wire::time),

@@ -112,5 +112,6 @@ pub(super) fn principal(principal: Principal) -> pb::ResolvePrincipalResponse {
         operator: principal.operator,
         session_id: principal.session_id.map(|id| id.to_string()).unwrap_or_default(),
         expire_time: principal.expire_time.map(timestamp),
+        bound: principal.bound,
     }
 }

@@ -265,8 +265,13 @@ fn caller(answer: &pb::ResolvePrincipalResponse) -> Caller {
         },
         projects: held.project_ids.iter().map(|id| id.parse().unwrap()).collect(),
     };
+    let user_id = answer.user.as_ref().unwrap().user_id.parse().unwrap();
+    if answer.bound {
+        let [only] = answer.memberships.as_slice() else { panic!("a bound key has one membership") };
+        return Caller::Key { user_id, membership: membership(only) };
+    }
     Caller::User {
-        user_id: answer.user.as_ref().unwrap().user_id.parse().unwrap(),
+        user_id,
         memberships: answer.memberships.iter().map(membership).collect(),
         platform: answer.operator.then_some(PlatformRole::Operator),
     }

@@ -1,6 +1,6 @@
 //! Who a credential stands for, and who calls.
 
-use souk_types::{Call, Caller, Membership, PlatformRole, Role, UserId};
+use souk_types::{Call, Caller, Membership, OrgId, Role, UserId};
 
 use super::Service;
 use crate::{
@@ -20,15 +20,27 @@ fn said(ended: Ended, kind: &'static str) -> Error {
 }
 
 impl Service {
-    /// The calling person's own row and memberships. Whether they act as an operator is what their
-    /// credential says: a key bound to an org does not, whoever holds it.
+    /// The calling person's own row and memberships. How far those reach and whether they act as an
+    /// operator is what their credential says: a key bound to an org shows and does nothing beyond it.
     pub(crate) async fn caller(&self, call: &Call) -> Result<(User, Vec<Membership>, bool), Error> {
-        let Caller::User { user_id, platform, .. } = &call.caller else {
-            return Err(Error::NoPerson);
+        let user = self.store.user(call.user_id().ok_or(Error::NoPerson)?).await?;
+        let memberships = match &call.caller {
+            Caller::Key { membership, .. } => {
+                self.within(&user, membership.org_id).await?.into_iter().collect()
+            }
+            _ => self.everywhere(user.user_id).await?,
         };
-        let user = self.store.user(*user_id).await?;
-        let memberships = self.everywhere(user.user_id).await?;
-        Ok((user, memberships, *platform == Some(PlatformRole::Operator)))
+        Ok((user, memberships, call.caller.is_operator()))
+    }
+
+    /// The person's place in one org.
+    async fn within(&self, user: &User, org: OrgId) -> Result<Option<Membership>, Error> {
+        let mut held = self.store.memberships(user.user_id, Span::Org(org), 1).await?;
+        if held.is_empty() && user.operator {
+            // An operator may make a key of any org, and holds every permission there.
+            held = self.store.with_projects(vec![(org, Role::Admin)]).await?;
+        }
+        Ok(held.pop())
     }
 
     async fn everywhere(&self, user_id: UserId) -> Result<Vec<Membership>, Error> {
@@ -63,20 +75,12 @@ impl Service {
         alive(self.store.now(), key.expire_time, key.revoke_time).map_err(|end| said(end, API_KEY))?;
         let user = self.store.user(key.user_id).await?;
         let (memberships, operator) = match key.org_id {
-            Some(org) => {
-                let held = self.store.memberships(user.user_id, Span::Org(org), 1).await?;
-                let held = match (held.is_empty(), user.operator) {
-                    (false, _) => held,
-                    // An operator may make a key of any org, and holds every permission there.
-                    (true, true) => self.store.with_projects(vec![(org, Role::Admin)]).await?,
-                    (true, false) => return Err(invalid()),
-                };
-                (held, false)
-            }
+            Some(org) => (vec![self.within(&user, org).await?.ok_or_else(invalid)?], false),
             None if user.operator => (self.everywhere(user.user_id).await?, true),
             None => return Err(invalid()),
         };
-        Ok(Principal { user, memberships, operator, session_id: None, expire_time: key.expire_time })
+        let (bound, expire_time) = (key.org_id.is_some(), key.expire_time);
+        Ok(Principal { user, memberships, operator, bound, session_id: None, expire_time })
     }
 
     async fn session_principal(&self, session: Session) -> Result<Principal, Error> {
@@ -88,6 +92,7 @@ impl Service {
             operator: user.operator,
             user,
             memberships,
+            bound: false,
             session_id: Some(session.session_id),
             expire_time: Some(session.expire_time),
         })

@@ -39,6 +39,31 @@ async fn a_key_is_shown_once_and_reaches_its_own_org_only() {
 }
 
 #[tokio::test]
+async fn a_key_shows_and_does_nothing_beyond_its_org() {
+    let stage = Stage::set().await;
+    let (ann, home) = stage.settle("ann@example.org").await;
+    let second = |request_id: &str| pb::CreateOrgRequest {
+        request_id: request_id.into(),
+        display_name: "Second".into(),
+    };
+    stage.by(&ann).create_org(second("o")).await.unwrap();
+    let made = stage.by(&ann).create_api_key(wanted(&home.org_id, "k")).await.unwrap().into_inner();
+    let (key, principal) = stage.resolve_key(&made.secret).await.unwrap();
+    assert!(principal.bound && matches!(key, Caller::Key { .. }), "{key:?}");
+    let seen = stage.by(&key).get_caller(pb::GetCallerRequest {}).await.unwrap().into_inner();
+    let orgs: Vec<_> = seen.memberships.iter().map(|held| held.org_id.as_str()).collect();
+    assert_eq!(orgs, [home.org_id.as_str()]);
+    assert_eq!(reason(stage.by(&key).create_org(second("p")).await), "PERMISSION_DENIED");
+    assert_eq!(reason(stage.by(&key).auto_create_workspace(wish("w")).await), "PERMISSION_DENIED");
+    let list = |org_id: &str| pb::ListProjectsRequest { org_id: org_id.into(), ..Default::default() };
+    assert!(stage.by(&key).list_projects(list(&home.org_id)).await.is_ok());
+    let everything = stage.by(&ann).get_caller(pb::GetCallerRequest {}).await.unwrap().into_inner();
+    assert_eq!(everything.memberships.len(), 2, "the person sees both, and no third was made");
+    let other = everything.memberships.iter().find(|held| held.org_id != home.org_id).unwrap();
+    assert_eq!(reason(stage.by(&key).list_projects(list(&other.org_id)).await), "ORG_NOT_FOUND");
+}
+
+#[tokio::test]
 async fn typos_ends_and_revocation_are_told_apart() {
     let stage = Stage::set().await;
     let (ann, home) = stage.settle("ann@example.org").await;
