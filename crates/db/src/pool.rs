@@ -11,6 +11,7 @@ use sea_orm::{
 };
 use souk_types::Random;
 use sqlx::{
+    Connection as _, SqliteConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -81,7 +82,11 @@ async fn sqlite(options: SqliteConnectOptions) -> Result<Pools, Error> {
             .max_lifetime(None)
             .test_before_acquire(false)
     };
-    let writer = first(|| keep().max_connections(1).min_connections(1).connect_with(options.clone())).await?;
+    let writer = || {
+        let writer = keep().max_connections(1).min_connections(1);
+        writer.after_release(|connection, _| Box::pin(outside_of_a_transaction(connection)))
+    };
+    let writer = first(|| writer().connect_with(options.clone())).await?;
     // query_only rather than a read-only open: a read-only connection cannot recover a WAL.
     let reader =
         keep().max_connections(SQLITE_READERS).connect_with(options.pragma("query_only", "ON")).await?;
@@ -89,6 +94,21 @@ async fn sqlite(options: SqliteConnectOptions) -> Result<Pools, Error> {
         writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),
         reader: SqlxSqliteConnector::from_sqlx_sqlite_pool(reader),
     })
+}
+
+/// Whether a writer that comes back may be used again.
+///
+/// SQLite takes a transaction back by itself when the disk is full or does not answer. The rollback that
+/// follows is refused, and the driver goes on counting a transaction: what is written next would be a part
+/// of it that is answered and never committed. Such a connection is closed, and a fresh one takes its place.
+async fn outside_of_a_transaction(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // The rollback of a write that was dropped is queued before this.
+    connection.ping().await?;
+    let outside = !connection.is_in_transaction();
+    if !outside {
+        tracing::warn!("the writer came back within a transaction and is closed");
+    }
+    Ok(outside)
 }
 
 /// Opens the first connection. Whoever else opens or closes the same file at this moment holds it in a way

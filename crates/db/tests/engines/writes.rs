@@ -234,6 +234,37 @@ async fn a_full_disk_says_so_and_the_next_write_works() {
     assert_eq!(notes(&db).await, 1);
 }
 
+/// SQLite rolls back by itself then, which the driver does not hear of: whatever follows must be committed
+/// for everybody, not kept within a transaction that nobody ends.
+#[tokio::test]
+async fn what_is_answered_after_a_full_disk_is_committed() {
+    let db = souk_testkit::database::sqlite("notes", super::NOTES).await;
+    let full: Result<(), Error> = db
+        .write("t.full", |tx| async move {
+            // Never less than what is used already: the next page is one too many.
+            tx.execute_unprepared("PRAGMA max_page_count = 1").await?;
+            let big =
+                "INSERT INTO note (id, org_id, count, body) VALUES ('big', 'o', 1, hex(zeroblob(99999)))";
+            tx.execute_unprepared(big).await?;
+            Ok(())
+        })
+        .await;
+    assert!(matches!(full, Err(Error::Full(_))), "{full:?}");
+    let refused: Result<(), Error> = db
+        .write("t.refused", |tx| async move {
+            add(&tx, "refused").await?;
+            Err(Error::Target("no".to_owned()))
+        })
+        .await;
+    assert!(matches!(refused, Err(Error::Target(_))), "{refused:?}");
+    db.write("t.kept", |tx| async move { add(&tx, "kept").await }).await.unwrap();
+    assert_eq!(notes(&db).await, 1);
+    let deps = souk_db::Deps::new(db.clock.clone(), db.random.clone());
+    let other = souk_db::Db::open("notes", db.target.clone(), deps, super::NOTES).await.unwrap();
+    other.write("t.other", |tx| async move { add(&tx, "other").await }).await.unwrap();
+    assert_eq!(notes(&db).await, 2);
+}
+
 /// A kill as the file sees it: the bytes as they lie there in the middle of a write, opened elsewhere.
 #[tokio::test]
 async fn what_was_committed_survives_a_kill_and_what_was_not_does_not() {
