@@ -78,6 +78,8 @@ async fn sqlite(options: SqliteConnectOptions) -> Result<Pools, Error> {
     let keep = || {
         SqlitePoolOptions::new()
             .acquire_timeout(ACQUIRE)
+            // A burst queues for the one writer: that is no news, a line for each who waited even less so.
+            .acquire_slow_threshold(ACQUIRE)
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)
