@@ -1,8 +1,9 @@
 //! One process a part and directory: a lock file that names its holder.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError},
     io::{self, Write},
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::Path,
 };
 
@@ -33,7 +34,8 @@ pub struct Lock {
     _file: File,
 }
 
-/// Takes `dir/lock`, making the directory when it is absent.
+/// Takes `dir/lock`, making the directory when it is absent. Nobody but its owner may look into it: the
+/// rows and files of every tenant lie there, whatever the directory around it lets others see.
 ///
 /// # Errors
 /// `Held` with what the holder wrote of itself, or what the system says.
@@ -41,7 +43,8 @@ pub fn take(dir: &Path) -> Result<Lock, Error> {
     let path = dir.join("lock");
     let name = path.display().to_string();
     let failed = |source| Error::File { path: name.clone(), source };
-    fs::create_dir_all(dir).map_err(failed)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
+    fs::set_permissions(dir, Permissions::from_mode(0o700)).map_err(failed)?;
     let mut file =
         OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
     match file.try_lock() {
@@ -71,5 +74,18 @@ mod tests {
         assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
         drop(held);
         take(&dir.path().join("billing")).unwrap();
+    }
+
+    #[test]
+    fn others_may_not_look_into_what_is_taken_new_or_old() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+        let old = dir.path().join("tenancy");
+        fs::create_dir(&old).unwrap();
+        fs::set_permissions(&old, Permissions::from_mode(0o755)).unwrap();
+        for taken in [old, dir.path().join("billing")] {
+            take(&taken).unwrap();
+            assert_eq!(fs::metadata(&taken).unwrap().permissions().mode() & 0o777, 0o700, "{taken:?}");
+        }
     }
 }
