@@ -9,6 +9,7 @@ pub mod events;
 pub mod guard;
 pub mod house;
 pub mod keyring;
+pub mod listen;
 pub mod lock;
 pub mod mesh;
 pub mod open;

@@ -17,13 +17,13 @@ use souk_kit::{
     Mesh, Surroundings,
     clock::{MachineClock, MachineRandom},
     keyring::Keyring,
+    listen,
     lock::{self, Lock},
     mesh::plain_server,
     telemetry,
 };
 use souk_types::{Fault, PartName};
 use tokio::{net::TcpListener, task::JoinHandle};
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
@@ -204,12 +204,10 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
 fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> JoinHandle<()> {
     let served = plain_server()
         .accept_http1(true)
-        .tcp_nodelay(true)
         .add_routes(Routes::from(router))
-        .serve_with_incoming_shutdown(
-            TcpListenerStream::new(listener),
-            async move { stop.cancelled().await },
-        );
+        .serve_with_incoming_shutdown(listen::guests(listener, listen::room()), async move {
+            stop.cancelled().await;
+        });
     #[expect(clippy::disallowed_methods, reason = "the public server ends before the tracked tasks do")]
     tokio::spawn(async move {
         if let Err(error) = served.await {
