@@ -2,6 +2,7 @@
 
 pub(crate) mod door;
 mod pages;
+mod share;
 
 use std::sync::Arc;
 

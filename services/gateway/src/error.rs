@@ -18,6 +18,9 @@ pub enum Error {
     /// A page of another origin used the session cookie.
     #[error("a page of another origin may not use the session cookie")]
     OriginRefused,
+    /// The caller holds as many calls and watches as one may.
+    #[error("the caller holds as many calls and watches at once as one may")]
+    ShareHeld,
     /// A method does not exist outside.
     #[error("no such method")]
     NoMethod {
@@ -39,6 +42,10 @@ impl From<Error> for Fault {
             Error::CredentialInvalid | Error::NoSession => Reason::TokenInvalid,
             Error::CredentialExpired => Reason::TokenExpired,
             Error::OriginRefused => Reason::OriginRefused,
+            Error::ShareHeld => {
+                let fault = Self::new(Reason::TooManyRequests, "gateway", text);
+                return fault.retry_in(std::time::Duration::from_secs(1));
+            }
             Error::NoMethod { path } => {
                 return Self::new(Reason::Unimplemented, "gateway", text).with("method", path);
             }

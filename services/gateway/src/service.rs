@@ -59,16 +59,20 @@ impl Service {
         })
     }
 
-    /// A mesh token for `part` that says who showed `credential`.
-    pub(crate) async fn mesh_token(&self, credential: &Credential, part: PartName) -> Result<String, Error> {
+    /// Who showed `credential`, and a mesh token for `part` that says so.
+    pub(crate) async fn mesh_token(
+        &self,
+        credential: &Credential,
+        part: PartName,
+    ) -> Result<(Option<UserId>, String), Error> {
         let now = self.house.now();
         if *credential == Credential::None {
-            return self.sign(&Caller::Anonymous, part, now + token::LIFETIME);
+            return Ok((None, self.sign(&Caller::Anonymous, part, now + token::LIFETIME)?));
         }
         let hash = hash(credential);
         let principal = self.principal(credential, hash, now).await?;
         if let Some(token) = self.kept_token(hash, part, now) {
-            return Ok(token);
+            return Ok((Some(principal.user_id), token));
         }
         let end = now + token::LIFETIME;
         let token = self.sign(&principal.caller(), part, end)?;
@@ -76,7 +80,7 @@ impl Service {
         if let Some(known) = known.get_mut(&hash) {
             known.tokens.insert(part, (end, token.clone()));
         }
-        Ok(token)
+        Ok((Some(principal.user_id), token))
     }
 
     fn sign(&self, caller: &Caller, part: PartName, end: Time) -> Result<String, Error> {

@@ -19,7 +19,10 @@ use tonic_web::GrpcWebLayer;
 use tower::{Service as _, ServiceExt};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use super::pages;
+use super::{
+    pages,
+    share::{Held, Shares},
+};
 use crate::{
     config::Config,
     error::Error,
@@ -53,12 +56,17 @@ pub(crate) struct Door {
     pub(crate) house: House,
     pub(crate) service: Arc<Service>,
     pub(crate) secure_cookies: bool,
+    shares: Arc<Shares>,
 }
 
 /// The router of the public port.
 pub(crate) fn router(house: &House, config: &Config, service: &Arc<Service>) -> Router {
-    let door =
-        Door { house: house.clone(), service: Arc::clone(service), secure_cookies: config.secure_cookies };
+    let door = Door {
+        house: house.clone(),
+        service: Arc::clone(service),
+        secure_cookies: config.secure_cookies,
+        shares: Shares::new(usize::from(config.calls_per_caller)),
+    };
     let calls = reflection(EDGE_FILE_DESCRIPTOR_SET)
         .fallback_service(any(pass_on).with_state(door.clone()))
         .layer(GrpcWebLayer::new());
@@ -138,7 +146,8 @@ impl Door {
         let rule = rule(path).filter(|rule| rule.audience == Audience::Edge).ok_or_else(unknown)?;
         let part: PartName = rule.part.parse().map_err(|error| Fault::bug("gateway", error))?;
         let credential = credential(request.headers())?;
-        let token = self.service.mesh_token(&credential, part).await?;
+        let (user_id, token) = self.service.mesh_token(&credential, part).await?;
+        let place = self.shares.take(user_id).ok_or(Error::ShareHeld)?;
         let (mut head, body) = request.into_parts();
         let mut headers = HeaderMap::with_capacity(PASS.len() + 2);
         for name in PASS {
@@ -158,7 +167,7 @@ impl Door {
         *onward.headers_mut() = headers;
         let answer = self.send(part, onward).await;
         self.after(rule, &credential);
-        answer
+        answer.map(|answer| answer.map(|body| Held::body(body, place)))
     }
 
     /// What a person changes about themselves holds for their next call.
