@@ -111,21 +111,31 @@ impl Keyring {
     /// # Errors
     /// When the file cannot be read, written or understood.
     pub fn open(path: &Path, random: &dyn Random) -> Result<Self, Error> {
-        let file = |source| Error::File { path: path.display().to_string(), source };
-        let stored = match fs::read_to_string(path) {
-            Ok(text) => toml::from_str::<Stored>(&text).map_err(|error| Error::Damaged {
-                path: path.display().to_string(),
-                problem: error.message().to_owned(),
-            })?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Stored::default(),
-            Err(error) => return Err(file(error)),
-        };
-        let mut keyring = Self::restore(&stored)
-            .map_err(|problem| Error::Damaged { path: path.display().to_string(), problem })?;
+        let mut keyring = Self::read(path)?;
         if keyring.complete(random) {
-            keyring.save(path).map_err(file)?;
+            // Parts that start at once make one keyring, not each its own: whoever comes second reads
+            // what the first one wrote.
+            let file = |source| Error::File { path: path.display().to_string(), source };
+            let _alone = alone(&path.with_extension("lock")).map_err(file)?;
+            keyring = Self::read(path)?;
+            if keyring.complete(random) {
+                keyring.save(path).map_err(file)?;
+            }
         }
         Ok(keyring)
+    }
+
+    /// What the file holds; nothing when there is none.
+    fn read(path: &Path) -> Result<Self, Error> {
+        let damaged = |problem| Error::Damaged { path: path.display().to_string(), problem };
+        let stored = match fs::read_to_string(path) {
+            Ok(text) => {
+                toml::from_str::<Stored>(&text).map_err(|error| damaged(error.message().to_owned()))?
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Stored::default(),
+            Err(source) => return Err(Error::File { path: path.display().to_string(), source }),
+        };
+        Self::restore(&stored).map_err(damaged)
     }
 
     fn restore(stored: &Stored) -> Result<Self, String> {
@@ -191,6 +201,13 @@ impl Keyring {
     }
 }
 
+/// Waits until nobody else holds the lock file; holds it until dropped.
+fn alone(path: &Path) -> io::Result<fs::File> {
+    let file = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    file.lock()?;
+    Ok(file)
+}
+
 /// Writes a file that only its owner may read, whole or not at all: a new file beside it is flushed and
 /// renamed over it.
 ///
@@ -211,6 +228,19 @@ mod tests {
 
     use super::*;
     use crate::clock::MachineRandom;
+
+    #[test]
+    fn who_starts_at_once_shares_one_keyring() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keyring");
+        let open = || Keyring::open(&path, &MachineRandom::default()).unwrap().secrets(Purpose::Page);
+        let all: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..9).map(|_| scope.spawn(open)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(all.iter().all(|secrets| *secrets == all[0]));
+        assert_eq!(open(), all[0]);
+    }
 
     #[test]
     fn the_file_is_private_and_keeps_the_keys() {
