@@ -21,7 +21,7 @@ use souk_types::{Acting, Fault, PartName, Reason};
 use tonic::{body::Body, transport::Channel};
 use tower::Service;
 
-use crate::{status::status, token::Tokens};
+use crate::{socket, status::status, token::Tokens};
 
 /// How long a unary call may take when the caller does not say.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -125,6 +125,8 @@ impl PartChannel {
         let token = self.dial.tokens.for_part(self.part, acting.org)?;
         let header = |text: String| HeaderValue::try_from(text).map_err(|error| Fault::bug("kit", error));
         request.headers_mut().insert(AUTHORIZATION, header(format!("Bearer {token}"))?);
+        // A socket serves the events of every part behind it: without the name it could not tell whose.
+        request.headers_mut().insert(socket::PART, header(self.part.to_string())?);
         if !acting.trace.id.is_empty() {
             request.headers_mut().insert("traceparent", header(acting.trace.header())?);
         }

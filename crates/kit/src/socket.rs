@@ -14,7 +14,7 @@ use tower::{ServiceExt, service_fn};
 use crate::access::refuse;
 
 /// The header that names the part whose events are wanted.
-const PART: &str = "souk-part";
+pub(crate) const PART: &str = "souk-part";
 
 pub(crate) fn router(parts: BTreeMap<PartName, Router>) -> Router {
     let forward = service_fn(move |request: Request<Body>| {

@@ -1,14 +1,15 @@
 //! The operator's socket: everything of every part, for whoever may open the file and sign a token.
 
-use std::{os::unix::fs::PermissionsExt, path::PathBuf};
+use std::{collections::BTreeMap, os::unix::fs::PermissionsExt, path::PathBuf, sync::Arc, time::Duration};
 
 use futures::stream;
+use souk_kit::{Mesh, Surroundings, clock::MachineRandom};
 use souk_proto::souk::{
     catalog::v1::{ResolvePlanRequest, catalog_service_client::CatalogServiceClient},
     events::v1::{FollowRequest, events_service_client::EventsServiceClient},
     runs::v1::{GetRunRequest, runs_service_client::RunsServiceClient},
 };
-use souk_types::PartName;
+use souk_types::{Clock, PartName};
 use tonic::{
     Code,
     transport::{Channel, Endpoint},
@@ -106,4 +107,23 @@ async fn events_need_the_name_of_the_part() {
     let mut answers = follow(Some("catalog")).await.unwrap().into_inner();
     assert_eq!(answers.message().await.unwrap().unwrap().event, None, "a sign of life");
     assert_eq!(follow(Some("runner")).await.unwrap_err().code(), Code::Unimplemented, "it has no log");
+}
+
+#[tokio::test]
+async fn a_part_in_another_process_follows_the_events_behind_a_socket() {
+    let bench = Bench::new();
+    drop(socket(&bench));
+    let surroundings = Surroundings {
+        clock: Arc::clone(&bench.clock) as Arc<dyn Clock>,
+        random: Arc::new(MachineRandom::default()),
+        keyring: Arc::clone(&bench.keyring),
+        data_dir: bench.dir.path().to_owned(),
+        poll: Duration::from_millis(200),
+    };
+    let address = format!("unix:{}", path(&bench).display());
+    let apart = Mesh::new(surroundings, &[PartName::Runs], &BTreeMap::from([(PartName::Catalog, address)]));
+    let house = apart.unwrap().house(PartName::Runs).unwrap();
+    let catalog = house.dial().to(PartName::Catalog, house.acting_for_platform());
+    let followed = EventsServiceClient::new(catalog).follow(FollowRequest { after_position: 0 }).await;
+    assert_eq!(followed.unwrap().into_inner().message().await.unwrap().unwrap().event, None);
 }
