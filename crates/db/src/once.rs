@@ -6,7 +6,8 @@
 
 use aws_lc_rs::digest;
 use sea_orm::{
-    ActiveValue::Set, QueryOrder as _, QuerySelect as _, entity::prelude::*, sea_query::OnConflict,
+    ActiveValue::Set, ConnectionTrait, QueryOrder as _, QuerySelect as _, entity::prelude::*,
+    sea_query::OnConflict,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use souk_types::{
@@ -164,14 +165,28 @@ pub async fn begin<A: DeserializeOwned>(tx: &Tx, request: &Request) -> Result<Be
     // The copy that came first has committed: a statement of READ COMMITTED sees its row.
     match find(tx, request).await? {
         Some(first) if first.digest != request.digest => Err(reused(request)),
-        Some(row::Model { answer: Some(answer), .. }) => {
-            let answer = serde_json::from_str(&answer).map_err(|error| Error::value("the answer", error))?;
-            Ok(Begun::Replayed(answer))
-        }
+        Some(row::Model { answer: Some(answer), .. }) => Ok(Begun::Replayed(read(&answer)?)),
         Some(_) | None => {
             Err(Error::RequestInProgress { rpc: request.rpc, request_id: request.request_id.clone() })
         }
     }
+}
+
+/// The answer that was given before, found without writing; `None` when the command must be done, or is
+/// still at work. For a use case that asks others before its write: a repeat needs them no more.
+///
+/// # Errors
+/// `Error::RequestIdReused` when the id stands for another command.
+pub async fn peek<A: DeserializeOwned>(db: &Db, request: &Request) -> Result<Option<A>, Error> {
+    let Some(first) = find(db.read(), request).await? else { return Ok(None) };
+    if first.digest != request.digest {
+        return Err(reused(request));
+    }
+    first.answer.map(|answer| read(&answer)).transpose()
+}
+
+fn read<A: DeserializeOwned>(answer: &str) -> Result<A, Error> {
+    serde_json::from_str(answer).map_err(|error| Error::value("the answer", error))
 }
 
 /// Writes the outcome of a command begun before; from now on every copy gets `answer`.
@@ -234,9 +249,9 @@ pub async fn forget(db: &Db, before: Time, limit: u64) -> Result<u64, Error> {
     .await
 }
 
-async fn find(tx: &Tx, request: &Request) -> Result<Option<row::Model>, DbErr> {
+async fn find(conn: &impl ConnectionTrait, request: &Request) -> Result<Option<row::Model>, DbErr> {
     let key = (request.space(), request.rpc.to_owned(), request.request_id.clone());
-    row::Entity::find_by_id(key).one(tx).await
+    row::Entity::find_by_id(key).one(conn).await
 }
 
 /// Narrows a change to the row of `request` while it has no answer.

@@ -7,7 +7,7 @@ use std::{
 
 use souk_db::{
     Db, Error, Once, Request, once,
-    once::{Begun, abandon, begin, digest_of, finish, forget, refused},
+    once::{Begun, abandon, begin, digest_of, finish, forget, peek, refused},
 };
 use souk_types::Clock as _;
 
@@ -112,6 +112,26 @@ async fn an_intent_without_outcome_is_in_progress_until_it_is_finished() {
         assert!(matches!(twice, Err(Error::RequestNotOpen { .. })), "{}", db.engine);
         let found: Result<_, Error> = intend().await;
         assert_eq!(found.unwrap(), Begun::Replayed("done".to_owned()), "{}", db.engine);
+    }
+}
+
+#[tokio::test]
+async fn a_look_finds_the_first_answer_and_consumes_nothing() {
+    for db in all().await {
+        let command = request("r", "one");
+        assert_eq!(peek::<String>(&db, &command).await.unwrap(), None);
+        add_once(&db, &command).await.unwrap();
+        assert_eq!(peek(&db, &command).await.unwrap(), Some("first".to_owned()));
+        let other = peek::<String>(&db, &request("r", "two")).await;
+        assert!(matches!(other, Err(Error::RequestIdReused { .. })), "{} {other:?}", db.engine);
+        let open = request("open", "one");
+        db.write("t.begin", |tx| {
+            let open = &open;
+            async move { begin::<String>(&tx, open).await.map(|_| ()) }
+        })
+        .await
+        .unwrap();
+        assert_eq!(peek::<String>(&db, &open).await.unwrap(), None, "{}: still at work", db.engine);
     }
 }
 
