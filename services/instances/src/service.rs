@@ -33,6 +33,9 @@ impl Service {
             return Err(Error::Invalid(vec![Violation::new("source_ref", "parts only: leave it empty")]));
         }
         let (org, project) = self.home(call).await?;
+        if let Some(id) = self.store.earlier(call, org, &(project, &ask)).await? {
+            return self.committed(call, id, self.store.bell()).await;
+        }
         let version = self.catalog.version(call.acting_for(org), ask.offering_version_id).await?;
         let offering_version_id = ask.offering_version_id;
         let plan = version
@@ -56,6 +59,9 @@ impl Service {
     /// or before.
     pub(crate) async fn auto_activate(&self, call: &Call, ask: AutoActivate) -> Result<Instance, Error> {
         let (org, project) = self.home(call).await?;
+        if let Some(id) = self.store.earlier(call, org, &(project, &ask)).await? {
+            return self.committed(call, id, self.store.bell()).await;
+        }
         let version = self.catalog.version(call.acting_for(org), ask.offering_version_id).await?;
         let plan = version.default_plan_id.and_then(|plan_id| version.plan(plan_id)).cloned();
         let plan = plan.ok_or(Error::Garbled { part: "catalog", field: "default_plan_id" })?;

@@ -72,6 +72,18 @@ impl Store {
         self.db.now()
     }
 
+    /// What an earlier copy of the command made: found before catalog is asked, which may be away or know
+    /// the version no more.
+    pub(crate) async fn earlier(
+        &self,
+        call: &Call,
+        org: OrgId,
+        command: &(impl serde::Serialize + Sync),
+    ) -> Result<Option<InstanceId>, Error> {
+        let request = Request::of(call, org, Some(org), command)?;
+        Ok(once::peek(&self.db, &request).await?)
+    }
+
     /// Makes an instance, once for the call's request.
     pub(crate) async fn create(
         &self,

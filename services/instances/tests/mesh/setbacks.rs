@@ -4,11 +4,12 @@
 use std::{sync::Arc, time::Duration};
 
 use souk_instances::MIGRATIONS;
+use souk_kit::Refusal;
 use souk_proto::souk::instances::v1::{Instance, State};
 use souk_types::{Reason, Role};
 
 use crate::{
-    fakes::{FREE, Fakes, Mood, VERSION},
+    fakes::{FREE, Fakes, Mood, PRO, VERSION},
     town::{FOREIGN_ORG, FOREIGN_PROJECT, ORG, Town, activate, condition, create, id, person},
 };
 
@@ -35,6 +36,24 @@ async fn billing_away_is_seen_and_waited_for() {
     let active = town.until_state(&answer.instance_id, State::Active).await;
     assert_eq!(condition(&active, "AccountOpen").0, "STATUS_TRUE");
     assert!(active.events.iter().any(|event| event.r#type == "Delayed"));
+    town.end().await;
+}
+
+#[tokio::test]
+async fn a_repeat_gets_its_answer_while_catalog_is_away() {
+    let database = souk_testkit::database::sqlite("instances", MIGRATIONS).await;
+    let fakes = Fakes::swift();
+    let town = Town::new(&database, &fakes);
+    let activated = town.activate("r-1").await;
+    let created = town.admin().create_instance(create("r-2", FREE)).await.unwrap().into_inner();
+    fakes.known.lock().unwrap().catalog = Mood::Refuses(Reason::Unavailable);
+    assert_eq!(town.activate("r-1").await.instance_id, activated.instance_id);
+    let again = town.admin().create_instance(create("r-2", FREE)).await.unwrap().into_inner();
+    assert_eq!(again.instance.unwrap().instance_id, created.instance.unwrap().instance_id);
+    let reused = town.admin().create_instance(create("r-2", PRO)).await.unwrap_err();
+    assert!(Refusal::read("instances", &reused).is(Reason::RequestIdReused), "{reused:?}");
+    let fresh = town.admin().create_instance(create("r-3", FREE)).await.unwrap_err();
+    assert!(Refusal::read("instances", &fresh).is(Reason::Unavailable), "{fresh:?}");
     town.end().await;
 }
 
