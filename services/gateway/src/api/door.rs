@@ -77,7 +77,19 @@ pub(crate) fn router(house: &House, config: &Config, service: &Arc<Service>) -> 
         .merge(pages::router(door))
         .merge(probes::router(house))
         .fallback(move |request: Request| dispatch(calls.clone(), request))
+        .layer(axum::middleware::map_request(with_host))
         .layer(cors(config))
+}
+
+/// HTTP/2 says in the authority what HTTP/1.1 says in the host; what compares origins reads the host.
+async fn with_host(mut request: Request) -> Request {
+    if !request.headers().contains_key(header::HOST)
+        && let Some(host) =
+            request.uri().authority().and_then(|name| HeaderValue::from_str(name.as_str()).ok())
+    {
+        request.headers_mut().insert(header::HOST, host);
+    }
+    request
 }
 
 /// gRPC methods are told from everything else by their path; only they may pass the gRPC-Web layer, which
@@ -127,6 +139,9 @@ pub(crate) fn credential(headers: &HeaderMap) -> Result<Credential, Error> {
 
 fn same_origin(headers: &HeaderMap) -> bool {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    if headers.get_all(header::ORIGIN).iter().nth(1).is_some() {
+        return false;
+    }
     let Some(origin) = text(header::ORIGIN) else { return true };
     let host = origin.split_once("://").map(|(_, host)| host);
     host.is_some() && host == text(header::HOST)
@@ -227,5 +242,43 @@ async fn pass_raw(State(door): State<Door>, request: Request) -> Response {
             tracing::warn!(cause = fault.to_string(), "raw delivery not passed on");
             (StatusCode::SERVICE_UNAVAILABLE, "try again\n").into_response()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn shown_by(uri: &str, headers: &[(&str, &str)]) -> Result<Credential, Error> {
+        let mut request = Request::builder().uri(uri).header("cookie", format!("{COOKIE}=abc"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        credential(with_host(request.body(Body::empty()).unwrap()).await.headers())
+    }
+
+    #[tokio::test]
+    async fn a_cookie_counts_for_pages_of_the_doors_own_origin_alone() {
+        let (own, foreign) = (("origin", "http://souk.example:1"), ("origin", "http://evil.example"));
+        let host = ("host", "souk.example:1");
+        for good in [&[host][..], &[host, own], &[host, ("sec-fetch-mode", "cors"), own]] {
+            assert!(matches!(shown_by("/x", good).await, Ok(Credential::Session(_))), "{good:?}");
+        }
+        let http2 = shown_by("http://souk.example:1/x", &[own]).await;
+        assert!(matches!(http2, Ok(Credential::Session(_))), "HTTP/2 names the host in the authority");
+        for bad in [
+            &[host, foreign][..],
+            &[host, ("origin", "null")],
+            &[host, ("origin", "http://souk.example:2")],
+            &[host, ("origin", "http://evil.example://souk.example:1")],
+            &[host, own, foreign],
+            &[own],
+            &[host, foreign, ("authorization", "Basic x")],
+        ] {
+            assert!(matches!(shown_by("/x", bad).await, Err(Error::OriginRefused)), "{bad:?}");
+        }
+        assert!(shown_by("http://souk.example:1/x", &[foreign]).await.is_err());
+        let key = [host, foreign, ("authorization", "Bearer souk_sk_x")];
+        assert!(matches!(shown_by("/x", &key).await, Ok(Credential::ApiKey(_))), "the cookie is not used");
     }
 }
