@@ -39,6 +39,8 @@ pub(crate) struct Service {
     issuer: Issuer,
     tenancy: Tenancy,
     known: Mutex<HashMap<Hash, Known>>,
+    /// The tokens of everybody without a credential: one a part, so that strangers fill no part's cache.
+    anonymous: Mutex<HashMap<PartName, (Time, String)>>,
     access_token: Duration,
 }
 
@@ -55,6 +57,7 @@ impl Service {
             tenancy: Tenancy::new(house.clone()),
             house: house.clone(),
             known: Mutex::default(),
+            anonymous: Mutex::default(),
             access_token: Duration::from_secs(u64::from(config.access_token_seconds)),
         })
     }
@@ -67,7 +70,7 @@ impl Service {
     ) -> Result<(Option<UserId>, String), Error> {
         let now = self.house.now();
         if *credential == Credential::None {
-            return Ok((None, self.sign(&Caller::Anonymous, part, now + token::LIFETIME)?));
+            return Ok((None, self.anonymous(part, now)?));
         }
         let hash = hash(credential);
         let principal = self.principal(credential, hash, now).await?;
@@ -81,6 +84,19 @@ impl Service {
             known.tokens.insert(part, (end, token.clone()));
         }
         Ok((Some(principal.user_id), token))
+    }
+
+    fn anonymous(&self, part: PartName, now: Time) -> Result<String, Error> {
+        let mut kept = self.anonymous.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((end, token)) = kept.get(&part)
+            && *end > now + MARGIN
+        {
+            return Ok(token.clone());
+        }
+        let end = now + token::LIFETIME;
+        let token = self.sign(&Caller::Anonymous, part, end)?;
+        kept.insert(part, (end, token.clone()));
+        Ok(token)
     }
 
     fn sign(&self, caller: &Caller, part: PartName, end: Time) -> Result<String, Error> {
@@ -199,4 +215,34 @@ fn hash(credential: &Credential) -> Hash {
         Credential::AccessToken(text) => ("token", text.expose().as_str()),
     };
     Sha256::digest(format!("{kind}:{text}")).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use souk_kit::{
+        Mesh, Surroundings,
+        clock::{MachineClock, MachineRandom},
+        keyring::Keyring,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn strangers_share_one_token_a_part() {
+        let random = Arc::new(MachineRandom::default());
+        let surroundings = Surroundings {
+            clock: Arc::new(MachineClock),
+            keyring: Arc::new(Keyring::generate(random.as_ref())),
+            random,
+            data_dir: std::path::PathBuf::new(),
+            poll: Duration::from_secs(1),
+        };
+        let mesh = Mesh::new(surroundings, &[PartName::Gateway], &BTreeMap::new()).unwrap();
+        let service = Service::new(&mesh.house(PartName::Gateway).unwrap(), &Config::default()).unwrap();
+        let ask = async |part| service.mesh_token(&Credential::None, part).await.unwrap();
+        assert_eq!(ask(PartName::Catalog).await, ask(PartName::Catalog).await);
+        assert_ne!(ask(PartName::Catalog).await, ask(PartName::Gateway).await);
+    }
 }
