@@ -41,6 +41,9 @@ const POLL_TOGETHER: Duration = Duration::from_secs(1);
 /// How often they look when others may change what they watch.
 const POLL_APART: Duration = Duration::from_millis(200);
 
+/// How long what was begun has to reach its callers, once all parts have ended.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
+
 /// `souk up`.
 #[derive(Args)]
 pub(crate) struct Up {
@@ -216,14 +219,22 @@ fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> Join
     })
 }
 
+/// Waits until the public server has given its last answers. Whoever holds a connection open for longer is
+/// not waited for.
+async fn let_out(mut public: JoinHandle<()>) {
+    if tokio::time::timeout(LAST_ANSWERS, &mut public).await.is_err() {
+        public.abort();
+        public.await.ok();
+    }
+}
+
 impl Running {
     /// Ends in order: the door, what was begun, the parts, the databases. Says whether all ended in time.
     pub(crate) async fn end(self) -> bool {
         let Self { mesh, hands, public, .. } = self;
         let in_time = mesh.drain().await;
         if let Some(public) = public {
-            public.abort();
-            public.await.ok();
+            let_out(public).await;
         }
         for db in hands.databases.into_values() {
             if let Err(error) = db.close().await {
@@ -272,4 +283,47 @@ pub(crate) async fn migrate(data: &Path, settings: &Settings) -> Result<Vec<Part
         done.push(*part);
     }
     Ok(done)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpStream,
+        sync::Notify,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_begun_reaches_its_caller_before_the_door_falls_shut() -> std::io::Result<()> {
+        let (begun, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (heard, waits) = (Arc::clone(&begun), Arc::clone(&release));
+        let slow = move || async move {
+            heard.notify_one();
+            waits.notified().await;
+            "the answer"
+        };
+        let router = Router::new().route("/", axum::routing::get(slow));
+        let (listener, stop) = (TcpListener::bind("127.0.0.1:0").await?, CancellationToken::new());
+        let address = listener.local_addr()?;
+        let public = serve(listener, router, stop.clone());
+        let mut caller = TcpStream::connect(address).await?;
+        caller.write_all(b"GET / HTTP/1.1\r\nhost: souk\r\n\r\n").await?;
+        begun.notified().await;
+        stop.cancel();
+        #[expect(clippy::disallowed_methods, reason = "a test watches it from beside")]
+        let ending = tokio::spawn(let_out(public));
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!ending.is_finished(), "somebody still waits for an answer");
+        release.notify_one();
+        ending.await?;
+        let mut answer = String::new();
+        caller.read_to_string(&mut answer).await?;
+        assert!(answer.ends_with("the answer"), "{answer}");
+        assert!(TcpStream::connect(address).await.is_err(), "nobody else is let in");
+        Ok(())
+    }
 }
