@@ -27,8 +27,6 @@ use tonic::service::Routes;
 use crate::{api::Api, peers::Peers, service::Service, store::Store, work::Sweeps};
 pub use crate::{config::Config, store::MIGRATIONS};
 
-/// How often the numberer looks for what another replica put.
-const NUMBER: Duration = Duration::from_millis(200);
 /// How often answered requests that are old enough are forgotten.
 const FORGET: Duration = Duration::from_secs(3600);
 
@@ -45,7 +43,7 @@ pub fn build(house: &House, config: &Config, db: Db, objects: Objects) -> Result
     let mut mounted = Mounted::new(Routes::new(CatalogServiceServer::new(api)));
     mounted.log = Some(Arc::new(db.outbox()));
     mounted.work = vec![
-        Work::every(house, "number", NUMBER, Some(Wake::on(db.bell(), TOPIC)), move || {
+        Work::every(house, "number", house.poll(), Some(Wake::on(db.bell(), TOPIC)), move || {
             let sweeps = numberer.clone();
             async move { sweeps.number().await }
         }),

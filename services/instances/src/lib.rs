@@ -14,7 +14,7 @@ mod service;
 mod store;
 mod work;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use souk_db::{Db, Migration, outbox};
 use souk_kit::{House, Mounted, Wake, Work, events};
@@ -34,9 +34,6 @@ use crate::{
 
 /// The life of this service's schema.
 pub const MIGRATIONS: &[Migration] = store::MIGRATIONS;
-
-/// How often the numberer looks without being woken.
-const NUMBER: Duration = Duration::from_secs(1);
 
 /// Builds the service on its database.
 ///
@@ -73,7 +70,7 @@ pub fn build(house: &House, config: &Config, db: Db) -> Result<Mounted, Fault> {
 
 fn numberer(house: &House, db: &Db) -> Work {
     let outbox = db.outbox();
-    Work::every(house, "number-events", NUMBER, Some(Wake::on(db.bell(), outbox::TOPIC)), move || {
+    Work::every(house, "number-events", house.poll(), Some(Wake::on(db.bell(), outbox::TOPIC)), move || {
         let outbox = outbox.clone();
         async move {
             let numbered = outbox.number_turn().await;

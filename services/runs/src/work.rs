@@ -7,8 +7,6 @@ use souk_kit::{House, Wake, Work};
 
 use crate::{config::Config, error::Error, service::Service};
 
-/// How often the numberer looks without being rung.
-const NUMBER: Duration = Duration::from_millis(200);
 /// How often old requests are looked for.
 const FORGET: Duration = Duration::from_secs(3600);
 
@@ -28,7 +26,7 @@ pub(crate) fn loops(house: &House, config: &Config, db: &Db, service: &Arc<Servi
         async move { service.forget().await }
     };
     vec![
-        Work::every(house, "number", NUMBER, Some(Wake::on(db.bell(), outbox::TOPIC)), number),
+        Work::every(house, "number", house.poll(), Some(Wake::on(db.bell(), outbox::TOPIC)), number),
         Work::every(house, "recover", config.lease() / 3, None, recover),
         Work::every(house, "forget", FORGET, None, forget),
     ]
