@@ -168,15 +168,16 @@ impl Service {
                 return Ok(None);
             }
         };
-        let reason = refusal.reason.as_str();
-        tracing::error!(run = %hold.run_id, reason, "billing refuses to settle");
         if let (true, Some(dimension)) =
             (refusal.is(Reason::DimensionUnknown), refusal.metadata.get("dimension"))
         {
+            // The offering's own choice, and the same for each of its runs.
+            tracing::debug!(run = %hold.run_id, dimension, "used and not priced");
             // What has no price costs nothing. Written down first: a repeat must say the same.
             let step = |run: Run, _| Ok((run.unpriced(dimension)?, Vec::new()));
             return self.store.step("runs.drop_dimension", hold, step).await.map(Some);
         }
+        tracing::error!(run = %hold.run_id, reason = refusal.reason, "billing refuses to settle");
         let error = model::Error::new(refusal.reason, &refusal.message);
         let step = |run: Run, now| Ok((run.unsettled(error.clone(), now)?, Vec::new()));
         self.store.step("runs.give_up_settle", hold, step).await.map(Some)
