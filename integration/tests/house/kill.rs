@@ -23,8 +23,9 @@ use crate::{
 
 const ORDERS: usize = 100;
 const RUNS: usize = 100;
-/// Kills while requests come in; more follow while only the backlog is at work.
+/// Kills while all of it is asked for the first time, and while all of it is asked for again.
 const KILLS: u64 = 9;
+const KILLS_AGAIN: u64 = 3;
 const CREDIT: i64 = 1_000_000;
 const TRIAL: i64 = 1000 * CREDIT;
 /// Runs of a dead process are taken over when its lease is out: not longer than the test's patience.
@@ -123,30 +124,38 @@ fn killed_at_random_moments_nothing_is_lost_and_nothing_is_doubled() {
     shop.add(&souk, &project);
     let orders: Vec<Bought> = (0..ORDERS).map(|number| bought(&dice, number)).collect();
     let jobs = jobs(&dice, &shop, &orders);
-    let total = u64::try_from(jobs.len()).unwrap();
-    let clients = Clients::start(&souk, jobs, &instance);
     let mut killed = 0;
-    for round in 0..KILLS {
-        // Spread over the work: each kill somewhere in its own share of the answers.
-        let goal = total * round / KILLS + dice.below(total / KILLS);
-        clients.answered(usize::try_from(goal).unwrap());
-        clients.moment(Duration::from_millis(dice.below(60)));
-        killed += kill(&mut souk, &dice);
-        clients.moved(&souk);
-    }
-    let runs = clients.end();
-    for _ in 0..2 {
-        killed += kill(&mut souk, &dice);
-    }
+    let runs = all_answered(&mut souk, &dice, (jobs.clone(), KILLS), &instance, &mut killed);
+    // All of it once more, while what the first time left behind is still at work.
+    let again = all_answered(&mut souk, &dice, (jobs, KILLS_AGAIN), &instance, &mut killed);
+    assert_eq!(again, runs, "a request id answers the same run for ever");
     println!("killed {killed} times");
-    assert!(killed >= 8);
     settled(&souk);
     check_orders(&souk, &orders, &instance);
     check_books(&souk, &orders, &runs);
-    let again = Clients::start(&souk, (0..RUNS).map(Job::Run).collect(), &instance).end();
-    assert_eq!(again, runs, "a request id answers the same run for ever");
     assert!(souk.terminate());
     books::check(&souk.data());
+}
+
+/// Has every job answered while the platform is killed again and again; gives the run of each number.
+fn all_answered(
+    souk: &mut Souk,
+    dice: &Dice,
+    (jobs, kills): (Vec<Job>, u64),
+    instance: &str,
+    killed: &mut u64,
+) -> BTreeMap<usize, String> {
+    let total = u64::try_from(jobs.len()).unwrap();
+    let clients = Clients::start(souk, jobs, instance);
+    for round in 0..kills {
+        // Spread over the work: each kill somewhere in its own share of the answers.
+        let goal = total * round / kills + dice.below(total / kills);
+        clients.answered(usize::try_from(goal).unwrap());
+        clients.moment(Duration::from_millis(dice.below(60)));
+        *killed += kill(souk, dice);
+        clients.moved(souk);
+    }
+    clients.end()
 }
 
 /// Kills, and starts again; every third time once more before the start is through. Says how many times.

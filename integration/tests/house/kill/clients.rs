@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -44,6 +47,7 @@ pub(super) struct Clients {
 struct Desk {
     jobs: Mutex<VecDeque<Job>>,
     answered: watch::Sender<usize>,
+    unanswered: AtomicUsize,
     runs: Mutex<BTreeMap<usize, String>>,
     token: String,
     instance: String,
@@ -58,6 +62,7 @@ impl Clients {
         let desk = Arc::new(Desk {
             jobs: Mutex::new(jobs.into()),
             answered: watch::Sender::new(0),
+            unanswered: AtomicUsize::new(0),
             runs: Mutex::default(),
             token: format!("Bearer {}", operator["token"].as_str().unwrap()),
             instance: instance.to_owned(),
@@ -98,6 +103,7 @@ impl Clients {
         let Self { runtime, tasks, desk, .. } = self;
         let all = async { tokio::time::timeout(PATIENCE, tasks.join_all()).await };
         assert!(runtime.block_on(all).is_ok(), "{} jobs were not taken", desk.jobs.lock().unwrap().len());
+        println!("{} calls got no answer and were repeated", desk.unanswered.load(Ordering::Relaxed));
         std::mem::take(&mut desk.runs.lock().unwrap())
     }
 }
@@ -115,6 +121,7 @@ impl Desk {
                 if done {
                     break;
                 }
+                self.unanswered.fetch_add(1, Ordering::Relaxed);
                 tokio::time::timeout(AGAIN, address.changed()).await.ok();
             }
             self.answered.send_modify(|count| *count += 1);
