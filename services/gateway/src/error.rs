@@ -12,6 +12,9 @@ pub enum Error {
     /// The credential's time is over.
     #[error("the credential has expired")]
     CredentialExpired,
+    /// The credential stands for less than when the stream began.
+    #[error("the credential reaches less than when the stream began: begin it again")]
+    CredentialLess,
     /// The caller has no session to make a token of.
     #[error("the caller has no session: an API key needs no token")]
     NoSession,
@@ -35,11 +38,22 @@ pub enum Error {
     Key(String),
 }
 
+impl Error {
+    /// Whether asking again would say the same: the credential itself is at its end.
+    pub(crate) fn is_final(&self) -> bool {
+        match self {
+            Self::CredentialInvalid | Self::CredentialExpired => true,
+            Self::Tenancy(refusal) => refusal.is(Reason::TokenInvalid) || refusal.is(Reason::TokenExpired),
+            _ => false,
+        }
+    }
+}
+
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let text = error.to_string();
         let reason = match error {
-            Error::CredentialInvalid | Error::NoSession => Reason::TokenInvalid,
+            Error::CredentialInvalid | Error::CredentialLess | Error::NoSession => Reason::TokenInvalid,
             Error::CredentialExpired => Reason::TokenExpired,
             Error::OriginRefused => Reason::OriginRefused,
             Error::ShareHeld => {

@@ -40,6 +40,17 @@ pub(crate) struct Principal {
 }
 
 impl Principal {
+    /// Whether everything that `before` could reach is still within reach.
+    pub(crate) fn reaches(&self, before: &Self) -> bool {
+        let held = |was: &Membership| {
+            let mut now = self.memberships.iter().chain(&self.bound);
+            now.any(|now| now.org_id == was.org_id && now.role >= was.role)
+        };
+        self.user_id == before.user_id
+            && (self.platform.is_some() || before.platform.is_none())
+            && before.memberships.iter().chain(&before.bound).all(held)
+    }
+
     pub(crate) fn caller(&self) -> Caller {
         let (user_id, memberships) = (self.user_id, self.memberships.clone());
         match self.bound.clone() {
@@ -71,6 +82,8 @@ pub(crate) fn is_loopback(origin: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use souk_types::{OrgId, Role};
+
     use super::*;
 
     #[test]
@@ -80,6 +93,31 @@ mod tests {
         assert!(matches!(Credential::read(Some("a.b.c"), None), Credential::AccessToken(_)));
         assert!(matches!(Credential::read(None, Some("x")), Credential::Session(_)));
         assert_eq!(Credential::read(None, None), Credential::None);
+    }
+
+    #[test]
+    fn who_lost_an_org_or_a_role_reaches_less() {
+        let place = |org, role| Membership { org_id: OrgId::from_bits(org), role, projects: Vec::new() };
+        let person = |memberships: &[Membership], platform| Principal {
+            user_id: UserId::from_bits(1),
+            memberships: memberships.to_vec(),
+            platform,
+            bound: None,
+            session_id: None,
+            expire_time: None,
+        };
+        let (member, admin) = (place(1, Role::Member), place(1, Role::Admin));
+        let second = place(2, Role::Viewer);
+        let before = person(&[member.clone()], None);
+        assert!(before.reaches(&before) && person(&[admin.clone(), second.clone()], None).reaches(&before));
+        assert!(!person(&[], None).reaches(&before) && !person(&[second], None).reaches(&before));
+        assert!(!before.reaches(&person(&[admin.clone()], None)));
+        assert!(!person(&[], None).reaches(&person(&[], Some(PlatformRole::Operator))));
+        let key = |role| Principal { bound: Some(place(1, role)), ..person(&[], None) };
+        assert!(
+            key(Role::Admin).reaches(&key(Role::Admin)) && !key(Role::Viewer).reaches(&key(Role::Member))
+        );
+        assert!(!person(&[], None).reaches(&key(Role::Viewer)));
     }
 
     #[test]

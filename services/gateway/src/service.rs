@@ -20,6 +20,8 @@ use crate::{
 
 /// How long a principal is believed without asking again: a revocation acts within it.
 const BELIEVED: Duration = Duration::from_secs(5);
+/// How often the credential of an open stream is asked for again.
+const ASKED_AGAIN: Duration = Duration::from_secs(15);
 /// Principals kept at the most.
 const KEPT: usize = 10_000;
 /// A mesh token is made anew when less than this is left of it.
@@ -112,6 +114,23 @@ impl Service {
     /// Who showed `credential`.
     pub(crate) async fn who(&self, credential: &Credential) -> Result<Arc<Principal>, Error> {
         self.principal(credential, hash(credential), self.house.now()).await
+    }
+
+    /// Waits until `credential` stands for less than it does now, or for nobody: why is the answer.
+    pub(crate) async fn until_less(&self, credential: &Credential) -> Error {
+        let mut first = None;
+        loop {
+            match self.who(credential).await {
+                Ok(now) if !now.reaches(first.get_or_insert_with(|| Arc::clone(&now))) => {
+                    return Error::CredentialLess;
+                }
+                Ok(_) => {}
+                Err(error) if error.is_final() => return error,
+                // Nobody could say: the stream's own greatest age still ends it.
+                Err(error) => tracing::debug!(cause = %error, "credential of a stream not asked for"),
+            }
+            tokio::time::sleep(ASKED_AGAIN).await;
+        }
     }
 
     async fn principal(

@@ -20,8 +20,9 @@ use tower::{Service as _, ServiceExt};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::{
+    held::{Cut, Held},
     pages,
-    share::{Held, Shares},
+    share::Shares,
 };
 use crate::{
     config::Config,
@@ -182,7 +183,14 @@ impl Door {
         *onward.headers_mut() = headers;
         let answer = self.send(part, onward).await;
         self.after(rule, &credential);
-        answer.map(|answer| answer.map(|body| Held::body(body, place)))
+        let cut = (rule.server_streaming && credential != Credential::None).then(|| self.cut(credential));
+        answer.map(|answer| answer.map(|body| Held::body(body, place, cut)))
+    }
+
+    /// When a stream that the credential opened must end.
+    fn cut(&self, credential: Credential) -> Cut {
+        let service = Arc::clone(&self.service);
+        Box::pin(async move { service.until_less(&credential).await.into() })
     }
 
     /// What a person changes about themselves holds for their next call.

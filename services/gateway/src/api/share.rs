@@ -4,13 +4,9 @@
 
 use std::{
     collections::HashMap,
-    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll},
 };
 
-use axum::body::{Body, Bytes};
-use http_body::{Frame, SizeHint};
 use souk_types::UserId;
 
 /// Who holds; everybody without a credential is one caller.
@@ -58,38 +54,6 @@ impl Drop for Place {
     }
 }
 
-/// An answer that holds its place until its last byte was given away, or nobody wants it any more.
-pub(crate) struct Held {
-    body: Body,
-    _place: Place,
-}
-
-impl Held {
-    pub(crate) fn body(body: Body, place: Place) -> Body {
-        Body::new(Self { body, _place: place })
-    }
-}
-
-impl http_body::Body for Held {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,20 +62,12 @@ mod tests {
     fn a_caller_holds_its_share_and_no_more_whatever_others_hold() {
         let shares = Shares::new(2);
         let (ann, bob) = (Some(UserId::from_bits(1)), Some(UserId::from_bits(2)));
-        let (first, _second) = (shares.take(ann).unwrap(), shares.take(ann).unwrap());
+        let (first, second) = (shares.take(ann).unwrap(), shares.take(ann).unwrap());
         assert!(shares.take(ann).is_none());
         assert!(shares.take(bob).is_some() && shares.take(None).is_some());
         drop(first);
         assert!(shares.take(ann).is_some(), "what was given back may be held again");
-    }
-
-    #[test]
-    fn an_answer_holds_its_place_until_it_is_gone_and_nothing_is_kept_after() {
-        let shares = Shares::new(1);
-        let body = Held::body(Body::from("x"), shares.take(None).unwrap());
-        assert!(shares.take(None).is_none());
-        drop(body);
-        assert!(shares.take(None).is_some());
-        assert!(shares.held.lock().unwrap().is_empty());
+        drop(second);
+        assert!(shares.held.lock().unwrap().is_empty(), "nothing is kept of who is gone");
     }
 }
