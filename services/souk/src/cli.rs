@@ -1,5 +1,6 @@
 //! The command line: data on standard output, talk on standard error, hints on errors.
 
+mod hints;
 mod instances;
 mod keys;
 mod login;

@@ -6,9 +6,11 @@ use souk_proto::souk::instances::v1::{
     WatchInstanceRequest, condition::Status as Holds, instances_service_client::InstancesServiceClient,
 };
 
+use tonic::Code;
+
 use super::{
     offerings::version_of,
-    output::{Failure, Output, table},
+    output::{Failure, Output, table, unread},
     remote::Remote,
 };
 
@@ -31,8 +33,8 @@ pub(crate) enum Instances {
         /// The instance: its id, or its offering's slug.
         instance: String,
         /// End when it reaches this state: ACTIVE.
-        #[arg(long)]
-        until: Option<String>,
+        #[arg(long, value_name = "STATE", value_parser = parse_state)]
+        until: Option<State>,
     },
     /// Activate an offering under its default plan.
     Activate {
@@ -81,12 +83,14 @@ pub(crate) async fn instance_of(remote: &Remote, name: &str) -> Result<String, F
     let instances = client.list_instances(request).await?.into_inner().instances;
     let gone = |instance: &Instance| matches!(instance.state(), State::Terminating | State::Terminated);
     let found = instances.into_iter().find(|instance| instance.offering_slug == name && !gone(instance));
-    let unknown =
-        || Failure::new(format!("no instance of {name}")).hint(format!("souk instances activate {name}"));
+    let unknown = || {
+        Failure::new(format!("no instance has the id or the offering {name:?}"))
+            .hint(format!("see what there is: souk instances ls; or: souk instances activate {name}"))
+    };
     found.map(|instance| instance.instance_id).ok_or_else(unknown)
 }
 
-fn state(name: &str) -> &str {
+fn state(name: &'static str) -> &'static str {
     name.trim_start_matches("STATE_")
 }
 
@@ -121,24 +125,91 @@ async fn list(remote: &Remote, project: String, output: &Output) -> Result<(), F
 async fn watch(
     remote: &Remote,
     instance: &str,
-    until: Option<String>,
+    until: Option<State>,
     output: &Output,
 ) -> Result<(), Failure> {
-    let mut client = InstancesServiceClient::new(remote.channel()?);
-    let request = WatchInstanceRequest { instance_id: instance_of(remote, instance).await? };
-    let mut answers = client.watch_instance(request).await?.into_inner();
-    while let Some(answer) = answers.message().await? {
-        let Some(instance) = answer.instance else { continue };
-        output.message(INSTANCE, &instance, line)?;
-        let reached = state(instance.state().as_str_name());
-        if until
-            .as_ref()
-            .is_some_and(|until| until.trim_start_matches("STATE_").eq_ignore_ascii_case(reached))
-        {
-            break;
+    let instance_id = instance_of(remote, instance).await?;
+    let mut shown = String::new();
+    loop {
+        let follow = follow(remote, &instance_id, until, &mut shown, output);
+        let outcome = tokio::select! {
+            outcome = follow => outcome,
+            () = unread() => return Ok(()),
+        };
+        match outcome {
+            Ok(Watched::Reached) => return Ok(()),
+            Ok(Watched::Again) => {}
+            Err(failure) => return Err(failure),
         }
     }
-    Ok(())
+}
+
+/// How one stream of a watch ended.
+enum Watched {
+    /// The state that was waited for is there.
+    Reached,
+    /// The server ended the stream, as it does at a greatest age: the next one goes on.
+    Again,
+}
+
+async fn follow(
+    remote: &Remote,
+    instance_id: &str,
+    until: Option<State>,
+    shown: &mut String,
+    output: &Output,
+) -> Result<Watched, Failure> {
+    let mut client = InstancesServiceClient::new(remote.channel()?);
+    let request = WatchInstanceRequest { instance_id: instance_id.to_owned() };
+    let mut answers = client.watch_instance(request).await?.into_inner();
+    let mut began = false;
+    loop {
+        let instance = match answers.message().await {
+            Ok(Some(answer)) => answer.instance,
+            Ok(None) if began => return Ok(Watched::Again),
+            Ok(None) => return Err(Failure::new("the server ended the watch at once").hint("try again")),
+            Err(status) if began && status.code() == Code::Unavailable => return Ok(Watched::Again),
+            Err(status) => return Err(status.into()),
+        };
+        began = true;
+        let Some(instance) = instance else { continue };
+        // A stream that goes on after another begins with what was shown already.
+        if *shown != instance.etag {
+            output.message(INSTANCE, &instance, line)?;
+            shown.clone_from(&instance.etag);
+        }
+        let Some(until) = until else { continue };
+        if instance.state() == until {
+            return Ok(Watched::Reached);
+        }
+        if is_hopeless(instance.state(), until) {
+            let name = state(instance.state().as_str_name());
+            return Err(Failure::new(format!("the instance is {name} and never becomes {}", word(until)))
+                .hint(format!("see its conditions: souk instances get {instance_id}")));
+        }
+    }
+}
+
+/// Whether nothing leads from one state to another without somebody acting.
+const fn is_hopeless(from: State, until: State) -> bool {
+    match from {
+        State::Terminated => true,
+        State::Terminating => !matches!(until, State::Terminated),
+        State::Failed => !matches!(until, State::Terminating | State::Terminated),
+        _ => false,
+    }
+}
+
+fn word(of: State) -> &'static str {
+    state(of.as_str_name())
+}
+
+fn parse_state(text: &str) -> Result<State, String> {
+    let upper = text.to_ascii_uppercase();
+    let known = State::from_str_name(&format!("STATE_{}", upper.trim_start_matches("STATE_")));
+    known.filter(|known| *known != State::Unspecified).ok_or_else(|| {
+        "the states are REQUESTED, PROVISIONING, ACTIVE, PAUSED, TERMINATING, TERMINATED, FAILED".to_owned()
+    })
 }
 
 fn conditions(instance: &Instance) -> String {
@@ -180,4 +251,27 @@ fn whole(instance: &Instance) -> String {
         lines.push(format!("  · {}  {}", event.r#type, event.message));
     }
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_are_read_as_people_write_them() {
+        for text in ["active", "ACTIVE", "STATE_ACTIVE"] {
+            assert_eq!(parse_state(text), Ok(State::Active), "{text}");
+        }
+        for text in ["", "FOO", "unspecified"] {
+            assert!(parse_state(text).unwrap_err().contains("PROVISIONING"), "{text}");
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_what_cannot_come() {
+        assert!(is_hopeless(State::Failed, State::Active));
+        assert!(is_hopeless(State::Terminated, State::Active));
+        assert!(!is_hopeless(State::Terminating, State::Terminated));
+        assert!(!is_hopeless(State::Paused, State::Active));
+    }
 }

@@ -3,15 +3,20 @@
 use std::{
     io::{self, Write as _},
     process::ExitCode,
+    time::Duration,
 };
 
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::{Value, json};
 use souk_kit::Refusal;
 use souk_proto::FILE_DESCRIPTOR_SET;
 use souk_types::Reason;
 use tonic::{Code, Status};
+
+/// How often a watch looks whether it is still read.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Where data goes, and in which form.
 pub(crate) struct Output {
@@ -47,15 +52,20 @@ impl Failure {
 
     /// What the server refused.
     pub(crate) fn refused(status: &Status) -> Self {
-        let refusal = Refusal::read("gateway", status);
-        let remedy =
-            Reason::ALL.iter().find(|reason| refusal.is(**reason)).map(|reason| reason.remedy().to_owned());
+        let mut refusal = Refusal::read("gateway", status);
+        // The codec below every part refuses what is too large, and knows no reasons.
+        if refusal.reason.is_empty() && refusal.code == Code::OutOfRange {
+            Reason::MessageTooLarge.as_str().clone_into(&mut refusal.reason);
+            Reason::MessageTooLarge.what().clone_into(&mut refusal.message);
+        }
         let away = refusal.reason.is_empty() && matches!(refusal.code, Code::Unavailable | Code::Unknown);
-        let message = if away { "the server does not answer".to_owned() } else { refusal.message };
         let details = tonic_types::StatusExt::get_details_bad_request(status);
         let violations = details.map(|details| details.field_violations).unwrap_or_default();
-        let fields = violations.into_iter().map(|wrong| (wrong.field, wrong.description)).collect();
-        let hint = if away { Some("is it running? souk up".to_owned()) } else { remedy };
+        let fields: Vec<_> = violations.into_iter().map(|wrong| (wrong.field, wrong.description)).collect();
+        let known = Reason::ALL.iter().find(|reason| refusal.is(**reason));
+        let mend = known.map(|reason| super::hints::hint(*reason, &fields, &refusal.metadata));
+        let hint = if away { Some("is it running? souk up".to_owned()) } else { mend };
+        let message = if away { "the server does not answer".to_owned() } else { refusal.message };
         let reason = (!refusal.reason.is_empty()).then_some(refusal.reason);
         let exit = if refusal.code == Code::Internal { 70 } else { 1 };
         Self { message, hint, reason, fields, exit }
@@ -156,6 +166,20 @@ impl Output {
     }
 }
 
+/// Returns once nobody reads standard output any more: a watch would else wait for its next line to notice.
+pub(crate) async fn unread() {
+    let mut looks = tokio::time::interval(LOOK);
+    loop {
+        looks.tick().await;
+        let out = io::stdout();
+        let mut asked = [PollFd::new(&out, PollFlags::empty())];
+        let gone = PollFlags::ERR | PollFlags::HUP;
+        if poll(&mut asked, Some(&Timespec::default())).is_ok() && asked[0].revents().intersects(gone) {
+            return;
+        }
+    }
+}
+
 /// Lines up cells in columns two blanks apart.
 pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
@@ -188,6 +212,13 @@ mod tests {
         let json = json.unwrap();
         assert_eq!(json["wallet"]["availableMicros"], "5");
         assert_eq!(json["wallet"]["reservedMicros"], "0");
+    }
+
+    #[test]
+    fn a_message_beyond_the_codec_has_its_reason() {
+        let failure = Failure::refused(&Status::out_of_range("decoded message length too large"));
+        assert_eq!(failure.reason.as_deref(), Some("MESSAGE_TOO_LARGE"));
+        assert!(failure.hint.is_some() && failure.exit == 1);
     }
 
     #[test]

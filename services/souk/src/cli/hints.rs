@@ -1,0 +1,89 @@
+//! What to type after a refusal: the command that mends it, where there is one. What holds for every caller,
+//! the registry's remedy says.
+
+use std::collections::BTreeMap;
+
+use souk_types::Reason;
+
+/// The command that mends a refusal, or shows what it was about.
+pub(crate) fn hint(
+    reason: Reason,
+    fields: &[(String, String)],
+    metadata: &BTreeMap<String, String>,
+) -> String {
+    match reason {
+        Reason::InvalidArgument => {
+            fields.iter().find_map(|(field, _)| of_field(field)).map(ToOwned::to_owned)
+        }
+        Reason::PermissionDenied => metadata
+            .get("permission")
+            .filter(|permission| !permission.is_empty())
+            .map(|permission| format!("it takes the permission {permission}; who you are: souk whoami")),
+        _ => command(reason).map(ToOwned::to_owned),
+    }
+    .unwrap_or_else(|| reason.remedy().to_owned())
+}
+
+const fn command(reason: Reason) -> Option<&'static str> {
+    Some(match reason {
+        Reason::TokenMissing => "set SOUK_TOKEN to an API key, or name the directory of souk up: --data DIR",
+        Reason::TokenInvalid | Reason::TokenExpired => "a new API key: souk keys create --name NAME",
+        Reason::ProjectRequired => "name the project: --project PROJECT; or make one: souk workspace",
+        Reason::OfferingNotFound | Reason::OfferingVersionNotFound => "see what there is: souk offerings ls",
+        Reason::InstanceNotFound => "see what there is: souk instances ls",
+        Reason::RunNotFound => "see what there is: souk runs ls",
+        Reason::ApiKeyNotFound => "see what there is: souk keys ls",
+        Reason::ShopNotFound | Reason::ShopExists => "see what there is: souk shop ls",
+        Reason::OrderNotFound => "see what there is: souk orders ls",
+        Reason::OrgNotFound | Reason::ProjectNotFound | Reason::WalletNotFound => {
+            "see your orgs and projects: souk whoami"
+        }
+        Reason::InsufficientCredits => "see what is left: souk wallet; credits come in by orders of the shop",
+        Reason::InstanceNotReady => "wait for it: souk instances watch INSTANCE --until ACTIVE",
+        Reason::InstancePaused | Reason::InstanceFailed => "see its conditions: souk instances get INSTANCE",
+        Reason::InstanceTerminated => "activate a new one: souk instances activate OFFERING",
+        Reason::FlowInvalid | Reason::UnsupportedComponent | Reason::CredentialInFlow => {
+            "mend what the findings name; docs/offering.md says what a flow may hold"
+        }
+        Reason::RequestIdRequired => "--request-id takes 1 to 255 printable ASCII characters",
+        Reason::RequestIdReused => "choose another --request-id, or leave it out",
+        _ => return None,
+    })
+}
+
+/// Where the right value of a field is found.
+fn of_field(field: &str) -> Option<&'static str> {
+    Some(match field {
+        "instance_id" => "see what there is: souk instances ls",
+        "offering_id" | "offering_version_id" => "see what there is: souk offerings ls",
+        "run_id" => "see what there is: souk runs ls",
+        "org_id" | "project_id" => "see your orgs and projects: souk whoami; make them: souk workspace",
+        "api_key_id" => "see what there is: souk keys ls",
+        "shop_id" => "see what there is: souk shop ls",
+        "order_id" => "see what there is: souk orders ls",
+        "default_plan_slug" => "see docs/offering.md for the form of a manifest",
+        _ if field.starts_with("plans[") || field.starts_with("price_schedule") => {
+            "see docs/offering.md for the form of a manifest"
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_names_a_command_or_the_remedy() {
+        let none = BTreeMap::new();
+        let field = |name: &str| vec![(name.to_owned(), String::new())];
+        assert!(hint(Reason::InvalidArgument, &field("run_id"), &none).contains("souk runs ls"));
+        assert_eq!(hint(Reason::InvalidArgument, &[], &none), Reason::InvalidArgument.remedy());
+        let needs = BTreeMap::from([("permission".to_owned(), "commerce.admin".to_owned())]);
+        assert!(hint(Reason::PermissionDenied, &[], &needs).contains("commerce.admin"));
+        assert_eq!(hint(Reason::PermissionDenied, &[], &none), Reason::PermissionDenied.remedy());
+        for reason in Reason::ALL {
+            assert!(!hint(*reason, &[], &none).is_empty());
+        }
+    }
+}
