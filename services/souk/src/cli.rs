@@ -120,6 +120,9 @@ struct RunArgs {
     /// Where the gateway listens, when it is one of them.
     #[arg(long, default_value = "127.0.0.1:7400", requires = "only", value_name = "ADDR:PORT")]
     listen: SocketAddr,
+    /// Listen on a public address although sign-in links and keys would cross the network in clear.
+    #[arg(long, requires = "only")]
+    insecure_public: bool,
     /// The configuration file [default: DIR/souk.toml].
     #[arg(long, requires = "only", value_name = "FILE")]
     config: Option<PathBuf>,
@@ -153,8 +156,12 @@ async fn run(cli: Cli, output: &Output, observer: &Arc<dyn CommitObserver>) -> R
         Command::Migrate(migrate) => return server::migrate(&shared.data, migrate, output).await,
         Command::MeshToken(ask) => return mesh_token::run(&shared.data, &ask, output),
         Command::Version => return output.line("version", env!("CARGO_PKG_VERSION")),
-        Command::Run(RunArgs { only, listen, config, .. }) if !only.is_empty() => {
-            let only = process::Only { parts: only, listen, config };
+        Command::Run(RunArgs { only: mut parts, listen, insecure_public, config, .. })
+            if !parts.is_empty() =>
+        {
+            parts.sort_unstable();
+            parts.dedup();
+            let only = process::Only { parts, listen, insecure_public, config };
             return server::only(&shared.data, only, output, observer).await;
         }
         _ => {}

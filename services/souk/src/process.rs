@@ -68,6 +68,7 @@ pub(crate) struct Up {
 pub(crate) struct Only {
     pub(crate) parts: Vec<PartName>,
     pub(crate) listen: SocketAddr,
+    pub(crate) insecure_public: bool,
     pub(crate) config: Option<PathBuf>,
 }
 
@@ -157,7 +158,7 @@ pub(crate) async fn start(
         false => None,
     };
     let random = Arc::new(MachineRandom::default());
-    let together = here.len() == PartName::ALL.len();
+    let together = is_whole(here);
     let surroundings = Surroundings {
         clock: Arc::new(MachineClock),
         keyring: Arc::new(Keyring::open(&data.join(KEYRING), random.as_ref())?),
@@ -170,17 +171,28 @@ pub(crate) async fn start(
     for part in here {
         ground.build(&mut mesh, *part, &mut hands).await.map_err(part_failed(*part))?;
     }
-    let socket = match here {
-        [only] => data.join(format!("{only}.sock")),
-        _ => data.join(MESH_SOCKET),
-    };
-    mesh.serve_socket(&socket)?;
+    for socket in sockets(data, here) {
+        mesh.serve_socket(&socket)?;
+    }
     let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
     let public = match (listener, hands.public.take()) {
         (Some(listener), Some(router)) => Some(serve(listener, router, mesh.stop())),
         _ => None,
     };
     Ok(Running { mesh, hands, address, public, _locks: locks })
+}
+
+fn is_whole(here: &[PartName]) -> bool {
+    PartName::ALL.iter().all(|part| here.contains(part))
+}
+
+/// One socket for the whole platform; else one a part, by which the processes of a directory find each
+/// other, however the parts are shared out.
+fn sockets(data: &Path, here: &[PartName]) -> Vec<PathBuf> {
+    if is_whole(here) {
+        return vec![data.join(MESH_SOCKET)];
+    }
+    here.iter().map(|part| data.join(format!("{part}.sock"))).collect()
 }
 
 /// Where the parts that run elsewhere are reached: as the configuration says, else at their sockets.
@@ -246,8 +258,8 @@ impl Running {
 }
 
 /// Refuses a public address unless the operator insists.
-pub(crate) fn check_address(up: &Up) -> Result<(), Error> {
-    if up.listen.ip().is_loopback() || up.insecure_public { Ok(()) } else { Err(Error::Public(up.listen)) }
+pub(crate) fn check_address(listen: SocketAddr, insecure_public: bool) -> Result<(), Error> {
+    if listen.ip().is_loopback() || insecure_public { Ok(()) } else { Err(Error::Public(listen)) }
 }
 
 /// Waits for the wish to end: ctrl-c or a termination signal.

@@ -43,6 +43,13 @@ pub(crate) struct Database {
 
 impl Section for Database {
     const NAME: &'static str = "database";
+
+    fn check(&self, mistakes: &mut Vec<String>) {
+        let Some(path) = &self.url_file else { return };
+        if let Err(error) = std::fs::read_to_string(path) {
+            mistakes.push(format!("url_file: {}: {error}", path.display()));
+        }
+    }
 }
 
 /// The section `[mesh]`: where parts that run elsewhere are reached, `billing = "http://10.0.0.7:7410"`.
@@ -56,9 +63,12 @@ impl Section for Addresses {
     const NAME: &'static str = "mesh";
 
     fn check(&self, mistakes: &mut Vec<String>) {
-        for name in self.parts.keys() {
+        for (name, address) in &self.parts {
             if let Err(error) = name.parse::<PartName>() {
                 mistakes.push(error.to_string());
+            }
+            if !["http://", "https://", "unix:"].iter().any(|scheme| address.starts_with(scheme)) {
+                mistakes.push(format!("{name}: {address:?} is no address like http://10.0.0.7:7410"));
             }
         }
     }
@@ -130,11 +140,11 @@ mod tests {
         let path = dir.path().join("souk.toml");
         std::fs::write(
             &path,
-            "[gateway]\naccess_token_seconds = 1\nfoo = 2\n[mesh]\nnobody = \"x\"\n[nope]\n",
+            "[gateway]\naccess_token_seconds = 1\nfoo = 2\n[mesh]\nnobody = \"x\"\n[nope]\n[database]\nurl_file = \"absent\"\n",
         )
         .unwrap();
         let mistakes = Settings::read(dir.path(), None).unwrap_err().0;
-        assert_eq!(mistakes.len(), 4, "{mistakes:#?}");
+        assert_eq!(mistakes.len(), 6, "{mistakes:#?}");
     }
 
     #[test]

@@ -47,11 +47,14 @@ pub(crate) async fn up(
     observer: &Arc<dyn CommitObserver>,
 ) -> Result<(), Failure> {
     let settings = settings(data, up.config.as_deref())?;
+    if up.print_config && output.is_json() {
+        return output.value(&json!(settings));
+    }
     if up.print_config {
         let text = toml::to_string(&settings).map_err(|error| Failure::broken(&error))?;
         return output.text(&text);
     }
-    process::check_address(&up)?;
+    process::check_address(up.listen, up.insecure_public)?;
     let running =
         process::start(Ground { settings: &settings, data, observer }, PartName::ALL, up.listen).await?;
     let told = welcome(data, &settings, &running, up.no_demo, output).await;
@@ -117,17 +120,40 @@ pub(crate) async fn only(
     observer: &Arc<dyn CommitObserver>,
 ) -> Result<(), Failure> {
     let settings = settings(data, only.config.as_deref())?;
+    process::check_address(only.listen, only.insecure_public)?;
     let running =
         process::start(Ground { settings: &settings, data, observer }, &only.parts, only.listen).await?;
+    let told = ready(data, &only, &running, output).await;
+    if told.is_ok() {
+        process::asked_to_end().await;
+    }
+    let in_time = running.end().await;
+    told?;
+    if in_time { Ok(()) } else { Err(Failure::new("not everything ended in time")) }
+}
+
+/// Tells the command line what this process knows of operator and gateway, and the user that it runs.
+async fn ready(data: &Path, only: &Only, running: &Running, output: &Output) -> Result<(), Failure> {
+    let url = running.address.map(|address| format!("http://{address}"));
+    let known = Saved::read(&data.join(OPERATOR))?;
+    match (running.hands.databases.get(&PartName::Tenancy), known) {
+        (Some(db), known) => {
+            let listens = url.clone().or(known.map(|saved| saved.server));
+            operator(data, &listens.unwrap_or_else(|| format!("http://{}", only.listen)), db).await?;
+        }
+        (None, Some(Saved { token, .. })) => {
+            if let Some(server) = url.clone() {
+                Saved { server, token }.write(&data.join(OPERATOR))?;
+            }
+        }
+        (None, None) => {}
+    }
     let parts: Vec<_> = only.parts.iter().map(ToString::to_string).collect();
     if output.is_json() {
-        let url = running.address.map(|address| format!("http://{address}"));
-        output.value(&json!({"ready": true, "parts": parts, "url": url}))?;
-    } else {
-        output.text(&format!("running {}", parts.join(", ")))?;
+        return output.value(&json!({"ready": true, "parts": parts, "url": url}));
     }
-    process::asked_to_end().await;
-    if running.end().await { Ok(()) } else { Err(Failure::new("not everything ended in time")) }
+    let listens = url.map(|url| format!(" · {url}/")).unwrap_or_default();
+    output.text(&format!("running {}{listens}", parts.join(", ")))
 }
 
 pub(crate) async fn migrate(data: &Path, migrate: Migrate, output: &Output) -> Result<(), Failure> {
