@@ -106,8 +106,13 @@ impl Remote {
         let server = access.server.clone().or_else(|| found.as_ref().map(|found| found.server.clone()));
         let server = server.unwrap_or_else(|| NOBODY.to_owned());
         // A credential found in a file is for the server that stands beside it, and for no other.
-        let own = found.filter(|found| access.server.as_ref().is_none_or(|server| *server == found.server));
-        let token = access.token.or_else(|| own.map(|found| found.token)).map(Secret::new);
+        let same = |server: &String, found: &Saved| {
+            server.trim_end_matches('/') == found.server.trim_end_matches('/')
+        };
+        let own = found.filter(|found| access.server.as_ref().is_none_or(|server| same(server, found)));
+        // An empty variable is an unset one.
+        let said = access.token.filter(|token| !token.trim().is_empty());
+        let token = said.or_else(|| own.map(|found| found.token)).map(Secret::new);
         Self::to(server, token, request_id, login)
     }
 
@@ -121,6 +126,9 @@ impl Remote {
         let bad = |error: &dyn std::fmt::Display| {
             Failure::new(format!("{server:?} is no server's URL: {error}")).hint("http://127.0.0.1:7400")
         };
+        if !["http://", "https://"].iter().any(|scheme| server.starts_with(scheme)) {
+            return Err(bad(&"it begins with neither http:// nor https://"));
+        }
         let mut endpoint = Endpoint::from_shared(server.clone()).map_err(|error| bad(&error))?;
         if server.starts_with("https://") {
             let tls = ClientTlsConfig::new().with_native_roots();
@@ -135,8 +143,10 @@ impl Remote {
         let value = match &self.token {
             None => None,
             Some(token) => {
-                let value = MetadataValue::try_from(format!("Bearer {}", token.expose().trim()));
-                Some(value.map_err(|_| Failure::new("the token has characters that no token has"))?)
+                let token = token.expose().trim();
+                let value = MetadataValue::try_from(format!("Bearer {token}")).ok();
+                let value = value.filter(|_| token.bytes().all(|byte| byte.is_ascii_graphic()));
+                Some(value.ok_or_else(|| Failure::new("the token has characters that no token has"))?)
             }
         };
         Ok(InterceptedService::new(self.channel.clone(), Show(value)))
@@ -169,5 +179,42 @@ impl Remote {
             .ok_or_else(|| Failure::new("there is no home directory to save a login in"))?;
         Saved { server: self.server.clone(), token: token.to_owned() }.write(&path)?;
         Ok(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn remote(server: &str, token: Option<&str>) -> Result<Remote, Failure> {
+        Remote::to(server.to_owned(), token.map(|token| Secret::new(token.to_owned())), None, None)
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_a_server_or_a_token_is_refused_here() {
+        for server in ["", "nonsense", "127.0.0.1:7400", "ftp://x"] {
+            assert!(remote(server, None).is_err(), "{server}");
+        }
+        let at = "http://127.0.0.1:7400";
+        assert!(remote(at, Some("souk_sk_1")).unwrap().channel().is_ok());
+        for token in ["b\u{e4}d", "two words", "a\nb"] {
+            assert!(remote(at, Some(token)).unwrap().channel().is_err(), "{token:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_directorys_operator_is_for_its_server_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let saved = Saved { server: "http://127.0.0.1:1".to_owned(), token: "t".to_owned() };
+        saved.write(&dir.path().join(OPERATOR)).unwrap();
+        let shows = |server: Option<&str>, token: Option<&str>| {
+            let (data, server) = (dir.path().to_owned(), server.map(ToOwned::to_owned));
+            let access = Access { data, server, token: token.map(ToOwned::to_owned), home: None };
+            Remote::connect(access, None).unwrap().token.map(|token| token.expose().clone())
+        };
+        assert_eq!(shows(None, None).as_deref(), Some("t"));
+        assert_eq!(shows(None, Some("")).as_deref(), Some("t"), "an empty variable is an unset one");
+        assert_eq!(shows(Some("http://127.0.0.1:1/"), None).as_deref(), Some("t"));
+        assert_eq!(shows(Some("http://127.0.0.1:2"), None), None);
     }
 }
