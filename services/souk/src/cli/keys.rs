@@ -2,10 +2,12 @@
 
 use clap::Subcommand;
 use serde_json::json;
+use souk_kit::{clock::MachineClock, wire};
 use souk_proto::souk::tenancy::v1::{
     ApiKey, CreateApiKeyRequest, GetCallerRequest, ListApiKeysRequest, RevokeApiKeyRequest,
     tenancy_service_client::TenancyServiceClient,
 };
+use souk_types::{Clock, Time};
 
 use super::{
     output::{Failure, Output, table},
@@ -64,10 +66,11 @@ pub(crate) async fn run(remote: &Remote, ask: Keys, output: &Output) -> Result<(
             let org_id = org_of(remote, org).await?;
             let request = ListApiKeysRequest { org_id, page_size: 1000, page_token: String::new() };
             let page = client.list_api_keys(request).await?.into_inner();
+            let now = MachineClock.now();
             output.message("souk.tenancy.v1.ListApiKeysResponse", &page, |page| {
                 let row = |key: &ApiKey| {
-                    let works = if key.revoke_time.is_some() { "revoked" } else { "works" };
-                    vec![key.api_key_id.clone(), key.display_name.clone(), key.hint.clone(), works.to_owned()]
+                    let state = state(key, now).to_owned();
+                    vec![key.api_key_id.clone(), key.display_name.clone(), key.hint.clone(), state]
                 };
                 table(&["KEY", "NAME", "HINT", "STATE"], &page.api_keys.iter().map(row).collect::<Vec<_>>())
             })
@@ -77,6 +80,17 @@ pub(crate) async fn run(remote: &Remote, ask: Keys, output: &Output) -> Result<(
             let key = client.revoke_api_key(request).await?.into_inner().api_key.unwrap_or_default();
             output.message("souk.tenancy.v1.ApiKey", &key, |key| format!("revoked {}", key.api_key_id))
         }
+    }
+}
+
+fn state(key: &ApiKey, now: Time) -> &'static str {
+    let expired = key.expire_time.and_then(wire::time).is_some_and(|expires| expires <= now);
+    if key.revoke_time.is_some() {
+        "revoked"
+    } else if expired {
+        "expired"
+    } else {
+        "works"
     }
 }
 
