@@ -35,7 +35,11 @@ pub(crate) async fn run(remote: &Remote, ask: Login, output: &Output) -> Result<
         let signed_in = gateway.sign_in(SignInRequest { code: link.code }).await?.into_inner();
         let path = remote.save(&signed_in.access_token)?;
         output.say(&format!("signed in as {} · saved in {}", ask.email, path.display()));
-        return output.line("accessToken", &signed_in.access_token);
+        // The file keeps it; only a program that asked for it is shown it.
+        return match output.is_json() {
+            true => output.line("accessToken", &signed_in.access_token),
+            false => Ok(()),
+        };
     }
     let url = format!("{}/sign-in/{}", remote.server(), link.code);
     if output.is_json() {
