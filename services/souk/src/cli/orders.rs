@@ -49,6 +49,8 @@ pub(crate) enum Orders {
 /// souk's.
 const RECORDED: &str = "/api/webhooks/orders";
 const OURS: &str = "/integrations/saleor/order-paid";
+const CAPTURE: &str =
+    r#"a capture is JSON: {"deliveries": [{"path": "…", "headers": {…}, "body_utf8": "…"}]}"#;
 /// How long `post` waits for the lines.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -132,7 +134,8 @@ fn became(line: &OrderLine) -> String {
 }
 
 fn read(path: &Path) -> Result<Vec<Delivery>, Failure> {
-    let failed = |error: &dyn std::fmt::Display| Failure::new(format!("{}: {error}", path.display()));
+    let failed =
+        |error: &dyn std::fmt::Display| Failure::new(format!("{}: {error}", path.display())).hint(CAPTURE);
     let text = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
     let capture: Capture = serde_json::from_str(&text).map_err(|error| failed(&error))?;
     let (ours, others): (Vec<_>, Vec<_>) =

@@ -1,6 +1,9 @@
 //! The manifest that `souk offerings publish` reads: one YAML an offering.
 
-use std::path::{Path, PathBuf};
+use std::{
+    num::NonZero,
+    path::{Path, PathBuf},
+};
 
 use serde::Deserialize;
 use souk_proto::souk::catalog::v1::{Plan, PlanLimits, Price, PriceSchedule, Quantity};
@@ -69,11 +72,11 @@ struct PriceEntry {
     dimension: String,
     credits: Amount,
     #[serde(default = "one")]
-    per: i64,
+    per: NonZero<u32>,
 }
 
-const fn one() -> i64 {
-    1
+const fn one() -> NonZero<u32> {
+    NonZero::<u32>::MIN
 }
 
 /// Credits as people write them: `1`, `0.002`, `"12.5"`; at most six decimals.
@@ -124,8 +127,10 @@ impl Manifest {
         let text = std::fs::read_to_string(path).map_err(|error| Failure::new(format!("{name}: {error}")))?;
         let manifest = Self::parse(&name, &text)?;
         let flow = path.parent().unwrap_or(Path::new("")).join(&manifest.flow);
-        let bytes =
-            std::fs::read(&flow).map_err(|error| Failure::new(format!("{}: {error}", flow.display())))?;
+        let bytes = std::fs::read(&flow).map_err(|error| {
+            Failure::new(format!("the flow {}: {error}", flow.display()))
+                .hint(format!("`flow:` in {name} is a path seen from that file"))
+        })?;
         Ok((manifest, bytes))
     }
 
@@ -152,7 +157,7 @@ impl Manifest {
         let price = |entry: &PriceEntry| Price {
             dimension: entry.dimension.clone(),
             amount_micros: entry.credits.0,
-            per: entry.per,
+            per: i64::from(entry.per.get()),
         };
         let quantity = |(dimension, quantity): (&String, &i64)| Quantity {
             dimension: dimension.clone(),
@@ -202,6 +207,13 @@ mod tests {
                 manifest.plans().iter().any(|plan| plan.slug == manifest.default_plan && plan.self_service)
             );
         }
+    }
+
+    #[test]
+    fn a_price_for_no_units_is_refused() {
+        let text =
+            include_str!("../../demo/support-triage.yaml").replace("credits: 1}", "credits: 1, per: 0}");
+        assert!(Manifest::parse("m.yaml", &text).is_err());
     }
 
     #[test]
