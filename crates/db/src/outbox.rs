@@ -100,6 +100,17 @@ impl Outbox {
         Ok(head)
     }
 
+    /// A follower never stands beyond the head, unless this database is an older copy than the follower's.
+    /// Left waiting it would say nothing, and then miss what is written up to where it stands.
+    async fn reaches(&self, position: i64) -> Result<(), Error> {
+        let head = self.head().await?;
+        if position <= head {
+            return Ok(());
+        }
+        let behind = format!("a follower stands at {position}, the log ends at {head}: was a copy restored?");
+        Err(Error::value("the position", behind))
+    }
+
     fn seen(&self, head: i64) {
         self.db.inner.numbered.send_if_modified(|known| {
             let newer = head > *known;
@@ -156,6 +167,9 @@ impl Log for Outbox {
             .await;
         let service = self.db.service();
         let rows = rows.map_err(|error| Error::from(error).into_fault(service))?;
+        if rows.is_empty() {
+            self.reaches(position).await.map_err(|error| error.into_fault(service))?;
+        }
         rows.into_iter().map(event).collect::<Result<_, _>>().map_err(|error| error.into_fault(service))
     }
 

@@ -61,6 +61,23 @@ async fn an_event_comes_back_as_it_was_put_and_only_once_numbered() {
 }
 
 #[tokio::test]
+async fn a_follower_of_a_newer_log_than_this_one_is_told() {
+    for db in all().await {
+        put(&db, &[event(&db, "a", 1)]).await;
+        db.outbox().number_turn().await.unwrap();
+        assert!(db.outbox().after(1, 10).await.unwrap().is_empty(), "{}", db.engine);
+        let fault = db.outbox().after(2, 10).await.unwrap_err();
+        assert!(chain(&fault).contains("stands at 2, the log ends at 1"), "{}", chain(&fault));
+    }
+}
+
+/// What the log of the process says of a fault.
+fn chain(fault: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(fault), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+#[tokio::test]
 async fn a_nouns_events_are_numbered_in_its_order_also_across_full_turns() {
     for db in all().await {
         // All in one millisecond: the ids alone are in random order.
