@@ -79,11 +79,12 @@ impl Store {
     }
 }
 
-/// The run of an open request.
+/// The run of an open request. A part and a person may have chosen the same id for different commands.
 async fn at_work(tx: &Tx, request: &Request) -> Result<Option<RunId>, DbError> {
     let found = row::run::Entity::find()
         .filter(Column::OrgId.eq(&request.subject))
         .filter(Column::RequestId.eq(&request.request_id))
+        .filter(Column::Digest.eq(&request.digest))
         .filter(Column::EndTime.is_null())
         .one(tx)
         .await?;

@@ -11,8 +11,8 @@ use std::{
 use sea_orm::{ConnectionTrait as _, EntityTrait as _};
 use souk_testkit::{Database, databases};
 use souk_types::{
-    Call, Caller, Credits, InstanceId, OfferingVersionId, OrgId, ProjectId, ReservationId, Scope, Trace,
-    access::Reach, page::Page,
+    Call, Caller, Credits, InstanceId, OfferingVersionId, OrgId, PartName, ProjectId, ReservationId, Scope,
+    Trace, access::Reach, page::Page,
 };
 use tokio::sync::Notify;
 
@@ -116,6 +116,19 @@ async fn a_copy_finds_the_first_run_while_it_works_and_when_it_is_over() {
         assert_eq!(store.earlier(&call("r"), &ask("other")).await.unwrap(), None);
         assert_eq!(store.get(&scope(ORG), run.run_id).await.unwrap(), over);
         assert!(told(&db).await.contains(&"RunSucceeded".to_owned()), "{}", db.engine);
+    }
+}
+
+#[tokio::test]
+async fn a_copy_finds_its_own_run_where_a_part_chose_the_same_id() {
+    for (db, store) in stores().await {
+        let person = fresh(&store, "r").await;
+        let part = Call { caller: Caller::Part { part: PartName::Commerce, org: Some(ORG) }, ..call("r") };
+        let other = || async { store.create(&part, &to(Limits::default()), ask("ho")).await.unwrap() };
+        let Created::Fresh(run) = other().await else { panic!("a part's ids are its own") };
+        assert_eq!(other().await, Created::Earlier(run.run_id), "{}", db.engine);
+        let again = store.create(&call("r"), &to(Limits::default()), ask("hi")).await.unwrap();
+        assert_eq!(again, Created::Earlier(person.run_id), "{}", db.engine);
     }
 }
 
