@@ -108,10 +108,10 @@ mod tests {
         };
         let (member, admin) = (place(1, Role::Member), place(1, Role::Admin));
         let second = place(2, Role::Viewer);
-        let before = person(&[member.clone()], None);
+        let before = person(&[member], None);
         assert!(before.reaches(&before) && person(&[admin.clone(), second.clone()], None).reaches(&before));
         assert!(!person(&[], None).reaches(&before) && !person(&[second], None).reaches(&before));
-        assert!(!before.reaches(&person(&[admin.clone()], None)));
+        assert!(!before.reaches(&person(std::slice::from_ref(&admin), None)));
         assert!(!person(&[], None).reaches(&person(&[], Some(PlatformRole::Operator))));
         let key = |role| Principal { bound: Some(place(1, role)), ..person(&[], None) };
         assert!(
