@@ -115,16 +115,16 @@ struct RunArgs {
     #[arg(long, value_name = "ID")]
     session: Option<String>,
     /// Run these parts of the platform here, separated by commas.
-    #[arg(long, value_delimiter = ',', value_name = "PART", conflicts_with_all = ["instance", "input"])]
+    #[arg(long, value_delimiter = ',', value_name = "PART", conflicts_with_all = ["instance", "input", "session"])]
     only: Vec<PartName>,
     /// Where the gateway listens, when it is one of them.
-    #[arg(long, default_value = "127.0.0.1:7400", requires = "only", value_name = "ADDR:PORT")]
+    #[arg(long, default_value = "127.0.0.1:7400", conflicts_with = "instance", value_name = "ADDR:PORT")]
     listen: SocketAddr,
     /// Listen on a public address although sign-in links and keys would cross the network in clear.
-    #[arg(long, requires = "only")]
+    #[arg(long, conflicts_with = "instance")]
     insecure_public: bool,
     /// The configuration file [default: DIR/souk.toml].
-    #[arg(long, requires = "only", value_name = "FILE")]
+    #[arg(long, conflicts_with = "instance", value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
@@ -206,5 +206,7 @@ mod tests {
         assert!(Cli::try_parse_from(["souk", "run"]).is_err());
         assert!(Cli::try_parse_from(["souk", "run", "--only", "nobody"]).is_err());
         assert!(Cli::try_parse_from(["souk", "run", "ins_1", "hello", "--only", "billing"]).is_err());
+        assert!(Cli::try_parse_from(["souk", "run", "ins_1", "hello", "--listen", "127.0.0.1:0"]).is_err());
+        assert!(Cli::try_parse_from(["souk", "run", "--only", "gateway", "--listen", "127.0.0.1:0"]).is_ok());
     }
 }

@@ -15,10 +15,11 @@ pub(crate) fn hint(
         Reason::InvalidArgument => {
             fields.iter().find_map(|(field, _)| of_field(field)).map(ToOwned::to_owned)
         }
-        Reason::PermissionDenied => metadata
-            .get("permission")
-            .filter(|permission| !permission.is_empty())
-            .map(|permission| format!("it takes the permission {permission}; who you are: souk whoami")),
+        Reason::PermissionDenied => {
+            let permission = metadata.get("permission").filter(|permission| !permission.is_empty());
+            let needs = permission.map(|permission| format!("it takes the permission {permission}; "));
+            Some(format!("{}who you are: souk whoami", needs.unwrap_or_default()))
+        }
         _ => command(reason).map(ToOwned::to_owned),
     }
     .unwrap_or_else(|| reason.remedy().to_owned())
@@ -81,7 +82,7 @@ mod tests {
         assert_eq!(hint(Reason::InvalidArgument, &[], &none), Reason::InvalidArgument.remedy());
         let needs = BTreeMap::from([("permission".to_owned(), "commerce.admin".to_owned())]);
         assert!(hint(Reason::PermissionDenied, &[], &needs).contains("commerce.admin"));
-        assert_eq!(hint(Reason::PermissionDenied, &[], &none), Reason::PermissionDenied.remedy());
+        assert_eq!(hint(Reason::PermissionDenied, &[], &none), "who you are: souk whoami");
         for reason in Reason::ALL {
             assert!(!hint(*reason, &[], &none).is_empty());
         }

@@ -80,8 +80,13 @@ pub(crate) async fn create(remote: &Remote, ask: Create, output: &Output) -> Res
 
 fn receipt(run: &Run) -> String {
     let usage = run.usage.iter().map(|usage| format!("{} {}", usage.quantity, usage.dimension));
+    // What a run used above what the wallet held is not charged.
+    let charged = match run.charged_micros == run.cost_micros {
+        true => String::new(),
+        false => format!(", {} of it charged", Credits::from_micros(run.charged_micros)),
+    };
     format!(
-        "{} · {} · cost {} credits · {} left",
+        "{} · {} · cost {} credits{charged} · {} left",
         run.run_id,
         usage.collect::<Vec<_>>().join(", "),
         Credits::from_micros(run.cost_micros),
