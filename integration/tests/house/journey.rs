@@ -22,7 +22,8 @@ fn run_now_from_an_empty_directory() {
     assert_eq!(micros(&again["walletBalanceMicros"]), 1_000_000_000);
 
     let offerings = souk.json(&["offerings", "ls"]);
-    let slugs: Vec<_> = offerings["offerings"].as_array().unwrap().iter().map(|o| o["slug"].clone()).collect();
+    let slugs: Vec<_> =
+        offerings["offerings"].as_array().unwrap().iter().map(|o| o["slug"].clone()).collect();
     assert_eq!(slugs, ["router-desk", "support-triage"]);
 
     let activated = souk.json(&["instances", "activate", "support-triage"]);
@@ -48,7 +49,8 @@ fn run_now_from_an_empty_directory() {
     assert_eq!(micros(&wallet["wallet"]["availableMicros"]), balance);
     assert_eq!(micros(&wallet["wallet"]["reservedMicros"]), 0);
     let ledger = souk.json(&["ledger"]);
-    let sum: i64 = ledger["ledgerEntries"].as_array().unwrap().iter().map(|e| micros(&e["amountMicros"])).sum();
+    let sum: i64 =
+        ledger["ledgerEntries"].as_array().unwrap().iter().map(|e| micros(&e["amountMicros"])).sum();
     assert_eq!(sum, balance, "the wallet is the sum of its entries");
 }
 
@@ -103,5 +105,5 @@ fn another_person_sees_nothing_of_it() {
     assert!(!told.ok, "{}", told.out);
     let told = souk.cli_as(&stranger, &["orders", "ls", "--json"]);
     assert!(told.err.contains("PERMISSION_DENIED"), "{}", told.err);
-    assert_eq!(souk.cli_as("souk_sk_bad", &["whoami", "--json"]).err.contains("TOKEN_INVALID"), true);
+    assert!(souk.cli_as("souk_sk_bad", &["whoami", "--json"]).err.contains("TOKEN_INVALID"));
 }

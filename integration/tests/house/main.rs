@@ -8,11 +8,13 @@
     reason = "a test fails by panicking and says why on standard output"
 )]
 
+mod clients;
 mod flows;
 mod harness;
 mod journey;
 mod kill;
 mod orders;
+mod readme;
 mod shop;
 #[path = "../../../services/commerce/tests/support/signer.rs"]
 mod signer;
