@@ -9,13 +9,14 @@ use axum::{
     response::Response,
 };
 use futures::FutureExt;
+use http::HeaderMap;
 use souk_proto::rule;
 use souk_types::{Clock, Fault, Reason};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use crate::access::{refuse, timeout};
+use crate::access::{bearer, refuse, timeout};
 
 /// How long a unary call may take when its caller sets no deadline.
 const LONGEST: Duration = Duration::from_secs(120);
@@ -23,6 +24,12 @@ const LONGEST: Duration = Duration::from_secs(120);
 const MARGIN: Duration = Duration::from_millis(50);
 /// Unary calls at work at once in one part.
 const AT_WORK: usize = 1024;
+/// Of these, calls that the gateway brings from outside: the rest is kept for parts that call each other,
+/// so that a crowd at the door does not stop the work behind it.
+const FROM_OUTSIDE: usize = 768;
+
+/// How a token that the gateway made begins.
+const FROM_GATEWAY: &str = "gateway.";
 
 /// What the layers share.
 #[derive(Clone)]
@@ -30,18 +37,28 @@ pub(crate) struct Guard {
     part: &'static str,
     clock: Arc<dyn Clock>,
     places: Arc<Semaphore>,
+    outside: Arc<Semaphore>,
 }
 
 impl Guard {
     pub(crate) fn new(part: &'static str, clock: Arc<dyn Clock>) -> Self {
-        Self { part, clock, places: Arc::new(Semaphore::new(AT_WORK)) }
+        let (places, outside) = (Semaphore::new(AT_WORK), Semaphore::new(FROM_OUTSIDE));
+        Self { part, clock, places: Arc::new(places), outside: Arc::new(outside) }
+    }
+
+    /// A place for a unary call; `None` when there is none. A watch holds none: its work is done when nothing
+    /// changes.
+    fn place(&self, headers: &HeaderMap) -> Option<(SemaphorePermit<'_>, Option<SemaphorePermit<'_>>)> {
+        // The token is not verified yet. Who lies about its maker is refused at once and holds no place long.
+        let outside = bearer(headers).is_some_and(|token| token.starts_with(FROM_GATEWAY));
+        let outside = if outside { Some(self.outside.try_acquire().ok()?) } else { None };
+        Some((self.places.try_acquire().ok()?, outside))
     }
 
     async fn bounded(&self, request: Request, next: Next) -> Response {
         let streaming = rule(request.uri().path()).is_some_and(|rule| rule.server_streaming);
-        // A watch holds no place: its work is done when nothing changes.
-        let place = if streaming { None } else { Some(self.places.try_acquire()) };
-        if matches!(place, Some(Err(_))) {
+        let place = if streaming { None } else { self.place(request.headers()) };
+        if !streaming && place.is_none() {
             let fault =
                 Fault::new(Reason::TooManyRequests, self.part, "the part is at work on as much as it takes");
             return refuse(fault.retry_in(Duration::from_millis(200)));
@@ -109,5 +126,29 @@ pub const fn name(code: Code) -> &'static str {
         Code::Unavailable => "UNAVAILABLE",
         Code::DataLoss => "DATA_LOSS",
         Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::MachineClock;
+
+    fn shown(token: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
+        headers
+    }
+
+    #[test]
+    fn a_crowd_at_the_door_leaves_places_for_the_parts() {
+        let guard = Guard::new("billing", Arc::new(MachineClock));
+        let (people, part) = (shown("gateway.a.b"), shown("runs.a.b"));
+        let crowd: Vec<_> = std::iter::from_fn(|| guard.place(&people)).collect();
+        assert_eq!(crowd.len(), FROM_OUTSIDE);
+        let parts: Vec<_> = std::iter::from_fn(|| guard.place(&part)).collect();
+        assert_eq!(parts.len(), AT_WORK - FROM_OUTSIDE);
+        drop(crowd);
+        assert!(guard.place(&people).is_some(), "places are given back");
     }
 }

@@ -11,9 +11,6 @@ use souk_kit::{House, Wake, Work};
 
 use crate::{config::Config, service::Service};
 
-/// How long the numberer rests when nothing rings: what another replica wrote does not ring here.
-const NUMBER_PAUSE: Duration = Duration::from_millis(200);
-
 /// How often requests that are old enough are forgotten, and how many in one turn.
 const FORGET_PAUSE: Duration = Duration::from_secs(3600);
 const FORGOTTEN: u64 = 500;
@@ -38,6 +35,6 @@ pub(crate) fn loops(house: &House, config: &Config, db: &Db, service: &Arc<Servi
     vec![
         Work::every(house, "forget-requests", FORGET_PAUSE, None, forget),
         Work::every(house, "expire-reservations", config.sweep_pause(), None, sweep),
-        Work::every(house, "number-events", NUMBER_PAUSE, Some(Wake::on(db.bell(), outbox::TOPIC)), number),
+        Work::every(house, "number-events", house.poll(), Some(Wake::on(db.bell(), outbox::TOPIC)), number),
     ]
 }

@@ -33,8 +33,6 @@ use crate::{
 };
 pub use crate::{config::Config, error::Error, store::MIGRATIONS};
 
-/// How often the numberer looks for what another replica put.
-const NUMBER: Duration = Duration::from_millis(200);
 /// How often answered requests that are old enough are forgotten.
 const FORGET: Duration = Duration::from_secs(3600);
 
@@ -57,7 +55,12 @@ pub fn build(house: &House, config: &Config, db: Db) -> Result<Mounted, Fault> {
         log: Some(Arc::new(db.outbox())),
         raw: door.routes(),
         work: vec![
-            turn(house, &turns, ("number", NUMBER, on(TOPIC)), |turns| async move { turns.number().await }),
+            turn(
+                house,
+                &turns,
+                ("number", house.poll(), on(TOPIC)),
+                |turns| async move { turns.number().await },
+            ),
             turn(
                 house,
                 &turns,
