@@ -46,8 +46,8 @@ fn run_now_from_an_empty_directory() {
     assert_eq!(charged + balance, 1_000_000_000);
     assert!(run["receiptId"].as_str().unwrap().starts_with("rcp_"));
     let wallet = souk.json(&["wallet"]);
-    assert_eq!(micros(&wallet["wallet"]["availableMicros"]), balance);
-    assert_eq!(micros(&wallet["wallet"]["reservedMicros"]), 0);
+    assert_eq!(micros(&wallet["availableMicros"]), balance);
+    assert_eq!(micros(&wallet["reservedMicros"]), 0);
     let ledger = souk.json(&["ledger"]);
     let sum: i64 =
         ledger["ledgerEntries"].as_array().unwrap().iter().map(|e| micros(&e["amountMicros"])).sum();

@@ -271,7 +271,7 @@ fn check_books(souk: &Souk, orders: &[Bought], answered: &BTreeMap<usize, String
     posted.sort();
     assert_eq!(posted, expected, "each top-up and each charge once");
 
-    let wallet = souk.json(&["wallet"])["wallet"].clone();
+    let wallet = souk.json(&["wallet"]);
     let balance = TRIAL + expected.iter().map(|(_, amount)| amount).sum::<i64>();
     assert_eq!(micros(&wallet, "availableMicros"), balance);
     assert_eq!(micros(&wallet, "reservedMicros"), 0, "what an interrupted run held is free again");

@@ -75,7 +75,7 @@ impl Person {
         let bought: Vec<i64> = bought.map(|entry| micros(&entry["amountMicros"]) / CREDIT).collect();
         let wallet = souk.cli_as(&self.token, &["wallet", "--json"]).json();
         let trial = 1000;
-        let available = micros(&wallet["wallet"]["availableMicros"]) / CREDIT;
+        let available = micros(&wallet["availableMicros"]) / CREDIT;
         assert_eq!(available, trial + bought.iter().sum::<i64>());
         bought
     }

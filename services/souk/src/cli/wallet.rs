@@ -2,7 +2,7 @@
 
 use clap::Args;
 use souk_proto::souk::billing::v1::{
-    GetWalletRequest, GetWalletResponse, LedgerEntry, ListLedgerEntriesRequest, ListLedgerEntriesResponse,
+    GetWalletRequest, LedgerEntry, ListLedgerEntriesRequest, ListLedgerEntriesResponse, Wallet as WireWallet,
     billing_service_client::BillingServiceClient,
 };
 use souk_types::Credits;
@@ -37,11 +37,10 @@ pub(crate) struct Ledger {
 pub(crate) async fn show(remote: &Remote, ask: Wallet, output: &Output) -> Result<(), Failure> {
     let mut client = BillingServiceClient::new(remote.channel()?);
     let answer = client.get_wallet(GetWalletRequest { org_id: ask.org }).await?.into_inner();
-    output.message("souk.billing.v1.GetWalletResponse", &answer, wallet)
+    output.message("souk.billing.v1.Wallet", &answer.wallet.unwrap_or_default(), text)
 }
 
-fn wallet(answer: &GetWalletResponse) -> String {
-    let wallet = answer.wallet.clone().unwrap_or_default();
+fn text(wallet: &WireWallet) -> String {
     let credits = Credits::from_micros;
     let mut lines = vec![
         format!("wallet     {}", wallet.wallet_id),
