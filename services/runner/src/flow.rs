@@ -76,7 +76,7 @@ impl Flow {
     ///
     /// # Errors
     /// Every finding about the document and its graph. Components and credentials are not looked at:
-    /// see [`crate::check`].
+    /// see [`crate::check()`].
     pub fn parse(bytes: &[u8]) -> Result<Self, Vec<Finding>> {
         let document = Document::parse(bytes).map_err(|finding| vec![finding])?;
         match Self::read(&document) {

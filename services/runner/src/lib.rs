@@ -1,6 +1,6 @@
 //! The runner: checks flows when they are published and runs them on an engine.
 //!
-//! A flow is a Langflow `flow.json`. [`check`] reads it, scans it for credentials and asks the engine
+//! A flow is a Langflow `flow.json`. [`check()`] reads it, scans it for credentials and asks the engine
 //! whether it has every component; [`native`] runs it in process. Nothing durable lives here, and no
 //! flow ever holds a secret.
 
