@@ -85,7 +85,7 @@ fn log(fault: &Fault) {
                 "an invariant broke"
             );
         }
-        Class::Unavailable => {
+        Class::Unavailable if !cause.is_empty() => {
             tracing::warn!(
                 domain = fault.domain,
                 message = fault.message,

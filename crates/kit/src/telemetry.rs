@@ -16,6 +16,12 @@ pub enum Format {
     Json,
 }
 
+/// What is wrong with a filter, if anything is.
+#[must_use]
+pub fn problem(filter: &str) -> Option<String> {
+    EnvFilter::try_new(filter).err().map(|error| error.to_string())
+}
+
 /// Starts logging; a second call changes nothing. `filter` is a level or a list of `target=level`.
 pub fn log(filter: &str, format: Format) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use souk_db::Target;
 use souk_kit::{
     config::{File, Mistakes, Section},
-    telemetry::Format,
+    telemetry::{self, Format},
 };
 use souk_types::{PartName, Secret};
 
@@ -31,6 +31,12 @@ impl Default for Process {
 
 impl Section for Process {
     const NAME: &'static str = "process";
+
+    fn check(&self, mistakes: &mut Vec<String>) {
+        if let Some(problem) = telemetry::problem(&self.log) {
+            mistakes.push(format!("log: {problem}"));
+        }
+    }
 }
 
 /// The section `[database]`.

@@ -31,6 +31,9 @@ pub(crate) enum Error {
         /// What is missing.
         permission: &'static str,
     },
+    /// A key asked for a key, which would outlive the revocation of the first.
+    #[error("an API key makes no API keys: its own revocation would not reach them")]
+    KeyByKey,
     /// The org has a project with this slug.
     #[error("the org has a project {slug:?}")]
     SlugTaken {
@@ -122,7 +125,7 @@ impl From<Error> for Fault {
                 fault.retry_in(after).because(refusal)
             }
             Error::WorkspaceUnfinished { refusal, .. } => refusal.into(),
-            Error::NoPerson => fault(Reason::PermissionDenied),
+            Error::NoPerson | Error::KeyByKey => fault(Reason::PermissionDenied),
             broken @ Error::BadAnswer { .. } => Self::bug(DOMAIN, broken),
             Error::Db(error) => error.into_fault(DOMAIN),
         }

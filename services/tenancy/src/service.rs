@@ -7,7 +7,7 @@ mod workspaces;
 
 use souk_db::Once;
 use souk_types::{
-    Call, ProjectId, Secret, Time,
+    Call, Caller, ProjectId, Secret, Time,
     page::{Page, Paged},
 };
 
@@ -68,6 +68,9 @@ impl Service {
         call: &Call,
         ask: CreateApiKey,
     ) -> Result<(ApiKey, Secret<String>), Error> {
+        if matches!(call.caller, Caller::Key { .. }) {
+            return Err(Error::KeyByKey);
+        }
         let secret = Credential::mint(Kind::ApiKey, self.store.random());
         match self.store.create_api_key(call, &ask, &Minted::of(&secret)).await? {
             Once::Fresh(key) => Ok((key, secret.into_secret())),

@@ -55,6 +55,8 @@ async fn a_key_shows_and_does_nothing_beyond_its_org() {
     assert_eq!(orgs, [home.org_id.as_str()]);
     assert_eq!(reason(stage.by(&key).create_org(second("p")).await), "PERMISSION_DENIED");
     assert_eq!(reason(stage.by(&key).auto_create_workspace(wish("w")).await), "PERMISSION_DENIED");
+    let another = stage.by(&key).create_api_key(wanted(&home.org_id, "k2")).await;
+    assert_eq!(reason(another), "PERMISSION_DENIED", "a key's own revocation must reach all it made");
     let list = |org_id: &str| pb::ListProjectsRequest { org_id: org_id.into(), ..Default::default() };
     assert!(stage.by(&key).list_projects(list(&home.org_id)).await.is_ok());
     let everything = stage.by(&ann).get_caller(pb::GetCallerRequest {}).await.unwrap().into_inner();
