@@ -42,3 +42,18 @@ pub fn figures() -> Option<&'static PrometheusHandle> {
     static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
     HANDLE.get_or_init(|| PrometheusBuilder::new().install_recorder().ok()).as_ref()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_that_says_nothing_is_told_from_one_that_does() {
+        for good in ["info", "warn,souk_billing=debug"] {
+            assert_eq!(problem(good), None, "{good}");
+        }
+        for bad in ["souk_billing=loud", "info,=,="] {
+            assert!(problem(bad).is_some(), "{bad}");
+        }
+    }
+}
