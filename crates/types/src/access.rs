@@ -52,6 +52,8 @@ parts! {
     Runs = "runs";
     /// Engines.
     Runner = "runner";
+    /// Model endpoints.
+    Models = "models";
     /// The door.
     Gateway = "gateway";
 }

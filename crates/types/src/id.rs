@@ -126,6 +126,8 @@ ids! {
     TeamId = "tem";
     /// A person.
     UserId = "usr";
+    /// An invitation into an organisation.
+    InvitationId = "inv";
     /// A stable product of the catalogue.
     OfferingId = "off";
     /// An immutable release of an offering.

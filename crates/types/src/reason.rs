@@ -72,6 +72,16 @@ reasons! {
     SlugTaken = "SLUG_TAKEN", Exists, "the slug is in use", "choose another slug";
     SignInLinkInvalid = "SIGN_IN_LINK_INVALID", Unauthenticated, "the sign-in link was used, has expired or was never made", "ask for a new link: souk login";
     LimitReached = "LIMIT_REACHED", Exhausted, "as many exist as are allowed", "do without one of them, or ask the operator for a higher limit";
+    MemberNotFound = "MEMBER_NOT_FOUND", NotFound, "nobody of this id is a member of the org", "check the id: souk members ls";
+    AlreadyMember = "ALREADY_MEMBER", Exists, "the address belongs to a member of the org", "set the member's role instead";
+    LastAdmin = "LAST_ADMIN", Precondition, "the org would be left without an admin", "make somebody else an admin first";
+    InvitationNotFound = "INVITATION_NOT_FOUND", NotFound, "no such invitation, or not for this caller to see", "check the id";
+    InvitationClosed = "INVITATION_CLOSED", Precondition, "the invitation was accepted, was revoked or has expired", "invite again";
+    InvitationInvalid = "INVITATION_INVALID", Invalid, "the invitation's code is not open, or is for another address", "ask for a new invitation to the address you sign in with";
+    TeamNotFound = "TEAM_NOT_FOUND", NotFound, "no such team, or not for this caller to see", "check the id";
+    SessionNotFound = "SESSION_NOT_FOUND", NotFound, "the caller has no such session", "check the id";
+    TrialAlreadyGranted = "TRIAL_ALREADY_GRANTED", Precondition, "trial credits were granted before to this person or to another spelling of the address", "top up the wallet";
+    TrialLimitReached = "TRIAL_LIMIT_REACHED", Exhausted, "more trials were asked for than are given in a day", "top up the wallet, or ask the operator";
     // catalog
     OfferingNotFound = "OFFERING_NOT_FOUND", NotFound, "no such offering, or not published", "check the id or the slug";
     OfferingVersionNotFound = "OFFERING_VERSION_NOT_FOUND", NotFound, "no such offering version", "check the id";
@@ -83,6 +93,9 @@ reasons! {
     CredentialInFlow = "CREDENTIAL_IN_FLOW", Invalid, "the flow carries a literal credential", "take it out; name a model endpoint or a binding instead";
     ArtifactCorrupt = "ARTIFACT_CORRUPT", Bug, "an artifact does not have the content its name says", "restore the object from a backup";
     ArtifactNotFound = "ARTIFACT_NOT_FOUND", NotFound, "no artifact has this hash", "check the hash, or publish the version again";
+    OfferingEnded = "OFFERING_ENDED", Precondition, "the offering is not sold any more", "take another offering";
+    CapabilityUnknown = "CAPABILITY_UNKNOWN", Invalid, "the capability registry has no such capability", "use the names that ListCapabilities gives";
+    ConfigInvalid = "CONFIG_INVALID", Invalid, "a capability's configuration does not fit its schema", "mend the fields that the details name";
     // billing
     WalletNotFound = "WALLET_NOT_FOUND", NotFound, "no such wallet, or not for this caller to see", "check the org";
     WalletFrozen = "WALLET_FROZEN", Precondition, "the wallet is frozen", "ask the operator why";
@@ -96,6 +109,8 @@ reasons! {
     ReservationClosed = "RESERVATION_CLOSED", Precondition, "the reservation was released before", "authorize again";
     AmountOutOfRange = "AMOUNT_OUT_OF_RANGE", Invalid, "the amount is not one a wallet can hold", "use a positive amount within the limits";
     AccountExists = "ACCOUNT_EXISTS", Exists, "the instance has an account on another wallet or price schedule", "use the account that exists";
+    LotNotFound = "LOT_NOT_FOUND", NotFound, "the wallet has no lot of this source", "check the source reference of the top-up";
+    ReceiptNotFound = "RECEIPT_NOT_FOUND", NotFound, "no such receipt, or not for this caller to see", "check the id";
     // instances
     InstanceNotFound = "INSTANCE_NOT_FOUND", NotFound, "no such instance, or not for this caller to see", "check the id";
     InstanceNotReady = "INSTANCE_NOT_READY", Precondition, "the instance is still being provisioned", "try again after the stated time";
@@ -113,6 +128,12 @@ reasons! {
     RunCancelled = "RUN_CANCELLED", Precondition, "the run was cancelled", "start a new run";
     FlowFailed = "FLOW_FAILED", Precondition, "a component of the flow failed", "see the component and the cause";
     RunInterrupted = "RUN_INTERRUPTED", Precondition, "the run was cut off before it ended; what was recorded as used is charged, nothing else", "start a new run";
+    BudgetExhausted = "BUDGET_EXHAUSTED", Precondition, "the run used all that could be reserved for it and was cut", "top up the wallet, or ask for less";
+    ModelEndpointNotFound = "MODEL_ENDPOINT_NOT_FOUND", NotFound, "the flow names a model endpoint that the operator has not added", "add it: souk model add NAME --url URL --key-file FILE";
+    ModelRefused = "MODEL_REFUSED", Precondition, "the model endpoint refused the request", "see the message; check the key, the model's name and the input's length";
+    ModelUnavailable = "MODEL_UNAVAILABLE", Unavailable, "the model endpoint does not answer, or its answer broke off", "try again; check the endpoint's URL";
+    EndpointUrlInvalid = "ENDPOINT_URL_INVALID", Invalid, "the endpoint's URL is not https, nor http on loopback", "use https";
+    SecretNotFound = "SECRET_NOT_FOUND", NotFound, "nothing is kept under this path of the secret store", "put the secret again";
     // commerce
     ShopNotFound = "SHOP_NOT_FOUND", NotFound, "no such shop", "check the id, or add it: souk shop add";
     ShopExists = "SHOP_EXISTS", Exists, "a shop with this API URL exists", "use the shop that exists";
@@ -127,6 +148,7 @@ reasons! {
     BodyTooLarge = "BODY_TOO_LARGE", Invalid, "the delivery is larger than 2 MiB", "ask for less in the subscription query";
     JwksUnavailable = "JWKS_UNAVAILABLE", Unavailable, "the shop's keys could not be fetched", "nothing to do: Saleor delivers again";
     // gateway
+    RouteNotFound = "ROUTE_NOT_FOUND", NotFound, "no instance is reached by this host and path", "check the address: souk instances get";
     OriginRefused = "ORIGIN_REFUSED", Denied, "the page's origin may not call this", "add the origin to the gateway's allowed origins";
 }
 

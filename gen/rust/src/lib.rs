@@ -66,6 +66,16 @@ pub mod souk {
             include!("pb/souk.instances.v1.rs");
         }
     }
+    pub mod models {
+        pub mod v1 {
+            include!("pb/souk.models.v1.rs");
+        }
+    }
+    pub mod operations {
+        pub mod v1 {
+            include!("pb/souk.operations.v1.rs");
+        }
+    }
     pub mod runner {
         pub mod v1 {
             include!("pb/souk.runner.v1.rs");

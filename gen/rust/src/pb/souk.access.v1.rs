@@ -101,6 +101,9 @@ pub struct MeshClaims {
     /// For a person: whether the credential is an org's API key, which reaches its one membership alone.
     #[prost(bool, tag = "9")]
     pub bound: bool,
+    /// For an API key: the permissions it is narrowed to; empty: all that the role has.
+    #[prost(string, repeated, tag = "10")]
+    pub scopes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// The part that may accept the token.
     #[prost(string, tag = "6")]
     pub audience: ::prost::alloc::string::String,

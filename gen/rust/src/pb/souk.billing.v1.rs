@@ -21,6 +21,9 @@ pub struct Wallet {
     /// Row version.
     #[prost(string, tag = "6")]
     pub etag: ::prost::alloc::string::String,
+    /// Whether it may be spent from.
+    #[prost(enumeration = "WalletState", tag = "7")]
+    pub state: i32,
 }
 /// Credits with a source, a priority and perhaps an expiry.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -128,6 +131,12 @@ pub mod ledger_entry {
         Settle = 2,
         /// Usage beyond what the wallet held was borne by the platform.
         Overrun = 3,
+        /// A top-up was taken back.
+        Reversal = 4,
+        /// An operator gave or took.
+        Adjustment = 5,
+        /// The free rest of a lot expired.
+        Expiry = 6,
     }
     impl Kind {
         /// String value of the enum field names used in the ProtoBuf definition.
@@ -140,6 +149,9 @@ pub mod ledger_entry {
                 Self::TopUp => "KIND_TOP_UP",
                 Self::Settle => "KIND_SETTLE",
                 Self::Overrun => "KIND_OVERRUN",
+                Self::Reversal => "KIND_REVERSAL",
+                Self::Adjustment => "KIND_ADJUSTMENT",
+                Self::Expiry => "KIND_EXPIRY",
             }
         }
         /// Creates an enum from field names used in the ProtoBuf definition.
@@ -149,6 +161,9 @@ pub mod ledger_entry {
                 "KIND_TOP_UP" => Some(Self::TopUp),
                 "KIND_SETTLE" => Some(Self::Settle),
                 "KIND_OVERRUN" => Some(Self::Overrun),
+                "KIND_REVERSAL" => Some(Self::Reversal),
+                "KIND_ADJUSTMENT" => Some(Self::Adjustment),
+                "KIND_EXPIRY" => Some(Self::Expiry),
                 _ => None,
             }
         }
@@ -288,7 +303,7 @@ pub struct AuthorizeRequest {
     pub source_ref: ::prost::alloc::string::String,
 }
 /// The reservation, or why there is none.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AuthorizeResponse {
     /// Whether the work may start.
     #[prost(bool, tag = "1")]
@@ -305,6 +320,9 @@ pub struct AuthorizeResponse {
     /// Why not: INSUFFICIENT_CREDITS, ACCOUNT_FROZEN, ACCOUNT_CLOSED, WALLET_FROZEN.
     #[prost(string, tag = "5")]
     pub reason: ::prost::alloc::string::String,
+    /// The prices that the reservation will be settled at, so that work can stop within its budget.
+    #[prost(message, repeated, tag = "6")]
+    pub prices: ::prost::alloc::vec::Vec<Price>,
 }
 /// Says what was used.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -424,6 +442,205 @@ pub struct ListLedgerEntriesResponse {
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
 }
+/// Asks for more on a reservation.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExtendRequest {
+    /// Required. The reservation.
+    #[prost(string, tag = "1")]
+    pub reservation_id: ::prost::alloc::string::String,
+    /// Required. Repeats are recognised by it.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+    /// What more the work may use; empty: only hold it longer.
+    #[prost(message, repeated, tag = "3")]
+    pub estimate: ::prost::alloc::vec::Vec<Quantity>,
+    /// How long it holds from now on; absent: as it stands; at most 24 hours.
+    #[prost(message, optional, tag = "4")]
+    pub time_to_live: ::core::option::Option<::prost_types::Duration>,
+}
+/// The reservation, or why it stays as it was.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExtendResponse {
+    /// Whether it was extended.
+    #[prost(bool, tag = "1")]
+    pub allowed: bool,
+    /// What may be spent in all.
+    #[prost(int64, tag = "2")]
+    pub budget_micros: i64,
+    /// When it expires by itself.
+    #[prost(message, optional, tag = "3")]
+    pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Why not: INSUFFICIENT_CREDITS, ACCOUNT_FROZEN, ACCOUNT_CLOSED, WALLET_FROZEN.
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
+}
+/// Takes a top-up back.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReverseTopUpRequest {
+    /// Required. The org.
+    #[prost(string, tag = "1")]
+    pub org_id: ::prost::alloc::string::String,
+    /// Required. Repeats are recognised by it.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Required. The source_ref that the top-up was made with.
+    #[prost(string, tag = "3")]
+    pub source_ref: ::prost::alloc::string::String,
+    /// How much at most; 0: all that is left.
+    #[prost(int64, tag = "4")]
+    pub amount_micros: i64,
+    /// What caused it, e.g. saleor:<order>:<line>:reversal:<n>.
+    #[prost(string, tag = "5")]
+    pub reason: ::prost::alloc::string::String,
+}
+/// What was taken back.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReverseTopUpResponse {
+    /// Taken back now.
+    #[prost(int64, tag = "1")]
+    pub reversed_micros: i64,
+    /// Taken back as reservations release.
+    #[prost(int64, tag = "2")]
+    pub pending_micros: i64,
+    /// Not taken back: it was spent or had expired before.
+    #[prost(int64, tag = "3")]
+    pub consumed_micros: i64,
+    /// What the wallet holds afterwards: available and reserved together.
+    #[prost(int64, tag = "4")]
+    pub balance_micros: i64,
+    /// The wallet's entry; empty when nothing was taken now.
+    #[prost(string, tag = "5")]
+    pub ledger_entry_id: ::prost::alloc::string::String,
+}
+/// Asks for other prices.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetAccountScheduleRequest {
+    /// Required. The instance whose account it is.
+    #[prost(string, tag = "1")]
+    pub instance_id: ::prost::alloc::string::String,
+    /// Required. Repeats are recognised by it.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Required. The prices.
+    #[prost(string, tag = "3")]
+    pub price_schedule_hash: ::prost::alloc::string::String,
+}
+/// The account spends at the new prices.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetAccountScheduleResponse {}
+/// Gives or takes credits.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AdjustWalletRequest {
+    /// Required. The org.
+    #[prost(string, tag = "1")]
+    pub org_id: ::prost::alloc::string::String,
+    /// Required. Repeats are recognised by it.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Required. More than zero gives, less takes free credits in burn order.
+    #[prost(int64, tag = "3")]
+    pub amount_micros: i64,
+    /// Required. Why, for the books; up to 200 characters.
+    #[prost(string, tag = "4")]
+    pub note: ::prost::alloc::string::String,
+    /// When given credits expire; absent: never.
+    #[prost(message, optional, tag = "5")]
+    pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// The books are adjusted.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AdjustWalletResponse {
+    /// What the wallet holds afterwards: available and reserved together.
+    #[prost(int64, tag = "1")]
+    pub balance_micros: i64,
+    /// The wallet's entry.
+    #[prost(string, tag = "2")]
+    pub ledger_entry_id: ::prost::alloc::string::String,
+}
+/// Asks for a wallet's state to change.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetWalletStateRequest {
+    /// Required. The org.
+    #[prost(string, tag = "1")]
+    pub org_id: ::prost::alloc::string::String,
+    /// Required. Repeats are recognised by it.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Required. The wanted state.
+    #[prost(enumeration = "WalletState", tag = "3")]
+    pub state: i32,
+}
+/// The wallet's state changed.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SetWalletStateResponse {
+    /// The wallet.
+    #[prost(message, optional, tag = "1")]
+    pub wallet: ::core::option::Option<Wallet>,
+}
+/// Names an org.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchWalletRequest {
+    /// Required. The org.
+    #[prost(string, tag = "1")]
+    pub org_id: ::prost::alloc::string::String,
+}
+/// The wallet as it stands, or a heartbeat.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchWalletResponse {
+    /// The wallet; absent in a heartbeat.
+    #[prost(message, optional, tag = "1")]
+    pub wallet: ::core::option::Option<Wallet>,
+    /// When a heartbeat was sent.
+    #[prost(message, optional, tag = "2")]
+    pub heartbeat_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Names a receipt.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetReceiptRequest {
+    /// Required. The receipt.
+    #[prost(string, tag = "1")]
+    pub receipt_id: ::prost::alloc::string::String,
+}
+/// A receipt.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetReceiptResponse {
+    /// The receipt.
+    #[prost(message, optional, tag = "1")]
+    pub receipt: ::core::option::Option<Receipt>,
+}
+/// Whether a wallet may be spent from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum WalletState {
+    /// Not stated.
+    Unspecified = 0,
+    /// Spends.
+    Active = 1,
+    /// Spends nothing until active again; credits still come in.
+    Frozen = 2,
+}
+impl WalletState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "WALLET_STATE_UNSPECIFIED",
+            Self::Active => "WALLET_STATE_ACTIVE",
+            Self::Frozen => "WALLET_STATE_FROZEN",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "WALLET_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "WALLET_STATE_ACTIVE" => Some(Self::Active),
+            "WALLET_STATE_FROZEN" => Some(Self::Frozen),
+            _ => None,
+        }
+    }
+}
 /// Where credits come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -434,6 +651,8 @@ pub enum Source {
     Trial = 1,
     /// Bought in a shop.
     Purchase = 2,
+    /// Given by an operator.
+    Adjustment = 3,
 }
 impl Source {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -445,6 +664,7 @@ impl Source {
             Self::Unspecified => "SOURCE_UNSPECIFIED",
             Self::Trial => "SOURCE_TRIAL",
             Self::Purchase => "SOURCE_PURCHASE",
+            Self::Adjustment => "SOURCE_ADJUSTMENT",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -453,6 +673,7 @@ impl Source {
             "SOURCE_UNSPECIFIED" => Some(Self::Unspecified),
             "SOURCE_TRIAL" => Some(Self::Trial),
             "SOURCE_PURCHASE" => Some(Self::Purchase),
+            "SOURCE_ADJUSTMENT" => Some(Self::Adjustment),
             _ => None,
         }
     }
@@ -685,7 +906,7 @@ pub mod billing_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Reserves what a piece of work may cost. Not enough credit is an answer, not an error.
-        /// Who: runs. Reasons: ACCOUNT_NOT_FOUND, DIMENSION_UNKNOWN.
+        /// A dimension without a price costs nothing. Who: runs. Reasons: ACCOUNT_NOT_FOUND.
         pub async fn authorize(
             &mut self,
             request: impl tonic::IntoRequest<super::AuthorizeRequest>,
@@ -711,7 +932,8 @@ pub mod billing_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Charges what was used and frees the rest of the reservation. A second settle answers the first
-        /// receipt. Who: runs. Reasons: RESERVATION_NOT_FOUND, RESERVATION_CLOSED, DIMENSION_UNKNOWN.
+        /// receipt. After expiry what is available is charged, the rest is overrun. A dimension without a price
+        /// costs nothing. Who: runs. Reasons: RESERVATION_NOT_FOUND, RESERVATION_CLOSED.
         pub async fn settle(
             &mut self,
             request: impl tonic::IntoRequest<super::SettleRequest>,
@@ -837,6 +1059,197 @@ pub mod billing_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Reserves more on an open reservation, or holds it longer. All or nothing; not enough credit is an
+        /// answer, and the reservation stays as it was. Who: runs. Reasons: RESERVATION_NOT_FOUND,
+        /// RESERVATION_CLOSED.
+        pub async fn extend(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExtendRequest>,
+        ) -> std::result::Result<tonic::Response<super::ExtendResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.billing.v1.BillingService/Extend",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("souk.billing.v1.BillingService", "Extend"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Takes back what is left of the lot that a top-up made: the free part at once, the reserved part as
+        /// its reservations release; never what was consumed. Who: commerce. Reasons: LOT_NOT_FOUND.
+        pub async fn reverse_top_up(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReverseTopUpRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReverseTopUpResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.billing.v1.BillingService/ReverseTopUp",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("souk.billing.v1.BillingService", "ReverseTopUp"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lets an account spend at the prices of another schedule; open reservations keep theirs.
+        /// Who: instances. Reasons: ACCOUNT_NOT_FOUND, ACCOUNT_CLOSED, SCHEDULE_NOT_FOUND.
+        pub async fn set_account_schedule(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SetAccountScheduleRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetAccountScheduleResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.billing.v1.BillingService/SetAccountSchedule",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "souk.billing.v1.BillingService",
+                        "SetAccountSchedule",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gives credits to an org's wallet, or takes free ones, with a note for the books. Who: operators.
+        /// Reasons: WALLET_NOT_FOUND, AMOUNT_OUT_OF_RANGE, INSUFFICIENT_CREDITS.
+        pub async fn adjust_wallet(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AdjustWalletRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AdjustWalletResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.billing.v1.BillingService/AdjustWallet",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("souk.billing.v1.BillingService", "AdjustWallet"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Freezes an org's wallet, or lets it spend again. Who: operators. Reasons: WALLET_NOT_FOUND.
+        pub async fn set_wallet_state(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SetWalletStateRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetWalletStateResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.billing.v1.BillingService/SetWalletState",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("souk.billing.v1.BillingService", "SetWalletState"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Streams an org's wallet: first as it stands, then whole again whenever it changed; a message without
+        /// the wallet is a heartbeat. Who: readers of the org. Reasons: WALLET_NOT_FOUND.
+        pub async fn watch_wallet(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchWalletRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::WatchWalletResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.billing.v1.BillingService/WatchWallet",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("souk.billing.v1.BillingService", "WatchWallet"),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// Reads a receipt. Who: readers of its org. Reasons: RECEIPT_NOT_FOUND.
+        pub async fn get_receipt(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetReceiptRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetReceiptResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.billing.v1.BillingService/GetReceipt",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("souk.billing.v1.BillingService", "GetReceipt"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -887,7 +1300,7 @@ pub mod billing_service_server {
             tonic::Status,
         >;
         /// Reserves what a piece of work may cost. Not enough credit is an answer, not an error.
-        /// Who: runs. Reasons: ACCOUNT_NOT_FOUND, DIMENSION_UNKNOWN.
+        /// A dimension without a price costs nothing. Who: runs. Reasons: ACCOUNT_NOT_FOUND.
         async fn authorize(
             &self,
             request: tonic::Request<super::AuthorizeRequest>,
@@ -896,7 +1309,8 @@ pub mod billing_service_server {
             tonic::Status,
         >;
         /// Charges what was used and frees the rest of the reservation. A second settle answers the first
-        /// receipt. Who: runs. Reasons: RESERVATION_NOT_FOUND, RESERVATION_CLOSED, DIMENSION_UNKNOWN.
+        /// receipt. After expiry what is available is charged, the rest is overrun. A dimension without a price
+        /// costs nothing. Who: runs. Reasons: RESERVATION_NOT_FOUND, RESERVATION_CLOSED.
         async fn settle(
             &self,
             request: tonic::Request<super::SettleRequest>,
@@ -927,6 +1341,71 @@ pub mod billing_service_server {
             request: tonic::Request<super::ListLedgerEntriesRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ListLedgerEntriesResponse>,
+            tonic::Status,
+        >;
+        /// Reserves more on an open reservation, or holds it longer. All or nothing; not enough credit is an
+        /// answer, and the reservation stays as it was. Who: runs. Reasons: RESERVATION_NOT_FOUND,
+        /// RESERVATION_CLOSED.
+        async fn extend(
+            &self,
+            request: tonic::Request<super::ExtendRequest>,
+        ) -> std::result::Result<tonic::Response<super::ExtendResponse>, tonic::Status>;
+        /// Takes back what is left of the lot that a top-up made: the free part at once, the reserved part as
+        /// its reservations release; never what was consumed. Who: commerce. Reasons: LOT_NOT_FOUND.
+        async fn reverse_top_up(
+            &self,
+            request: tonic::Request<super::ReverseTopUpRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReverseTopUpResponse>,
+            tonic::Status,
+        >;
+        /// Lets an account spend at the prices of another schedule; open reservations keep theirs.
+        /// Who: instances. Reasons: ACCOUNT_NOT_FOUND, ACCOUNT_CLOSED, SCHEDULE_NOT_FOUND.
+        async fn set_account_schedule(
+            &self,
+            request: tonic::Request<super::SetAccountScheduleRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetAccountScheduleResponse>,
+            tonic::Status,
+        >;
+        /// Gives credits to an org's wallet, or takes free ones, with a note for the books. Who: operators.
+        /// Reasons: WALLET_NOT_FOUND, AMOUNT_OUT_OF_RANGE, INSUFFICIENT_CREDITS.
+        async fn adjust_wallet(
+            &self,
+            request: tonic::Request<super::AdjustWalletRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AdjustWalletResponse>,
+            tonic::Status,
+        >;
+        /// Freezes an org's wallet, or lets it spend again. Who: operators. Reasons: WALLET_NOT_FOUND.
+        async fn set_wallet_state(
+            &self,
+            request: tonic::Request<super::SetWalletStateRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetWalletStateResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the WatchWallet method.
+        type WatchWalletStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::WatchWalletResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Streams an org's wallet: first as it stands, then whole again whenever it changed; a message without
+        /// the wallet is a heartbeat. Who: readers of the org. Reasons: WALLET_NOT_FOUND.
+        async fn watch_wallet(
+            &self,
+            request: tonic::Request<super::WatchWalletRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::WatchWalletStream>,
+            tonic::Status,
+        >;
+        /// Reads a receipt. Who: readers of its org. Reasons: RECEIPT_NOT_FOUND.
+        async fn get_receipt(
+            &self,
+            request: tonic::Request<super::GetReceiptRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetReceiptResponse>,
             tonic::Status,
         >;
     }
@@ -1445,6 +1924,324 @@ pub mod billing_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListLedgerEntriesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.billing.v1.BillingService/Extend" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExtendSvc<T: BillingService>(pub Arc<T>);
+                    impl<
+                        T: BillingService,
+                    > tonic::server::UnaryService<super::ExtendRequest>
+                    for ExtendSvc<T> {
+                        type Response = super::ExtendResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExtendRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as BillingService>::extend(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExtendSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.billing.v1.BillingService/ReverseTopUp" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReverseTopUpSvc<T: BillingService>(pub Arc<T>);
+                    impl<
+                        T: BillingService,
+                    > tonic::server::UnaryService<super::ReverseTopUpRequest>
+                    for ReverseTopUpSvc<T> {
+                        type Response = super::ReverseTopUpResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReverseTopUpRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as BillingService>::reverse_top_up(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReverseTopUpSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.billing.v1.BillingService/SetAccountSchedule" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetAccountScheduleSvc<T: BillingService>(pub Arc<T>);
+                    impl<
+                        T: BillingService,
+                    > tonic::server::UnaryService<super::SetAccountScheduleRequest>
+                    for SetAccountScheduleSvc<T> {
+                        type Response = super::SetAccountScheduleResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetAccountScheduleRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as BillingService>::set_account_schedule(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetAccountScheduleSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.billing.v1.BillingService/AdjustWallet" => {
+                    #[allow(non_camel_case_types)]
+                    struct AdjustWalletSvc<T: BillingService>(pub Arc<T>);
+                    impl<
+                        T: BillingService,
+                    > tonic::server::UnaryService<super::AdjustWalletRequest>
+                    for AdjustWalletSvc<T> {
+                        type Response = super::AdjustWalletResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AdjustWalletRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as BillingService>::adjust_wallet(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AdjustWalletSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.billing.v1.BillingService/SetWalletState" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetWalletStateSvc<T: BillingService>(pub Arc<T>);
+                    impl<
+                        T: BillingService,
+                    > tonic::server::UnaryService<super::SetWalletStateRequest>
+                    for SetWalletStateSvc<T> {
+                        type Response = super::SetWalletStateResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetWalletStateRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as BillingService>::set_wallet_state(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetWalletStateSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.billing.v1.BillingService/WatchWallet" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchWalletSvc<T: BillingService>(pub Arc<T>);
+                    impl<
+                        T: BillingService,
+                    > tonic::server::ServerStreamingService<super::WatchWalletRequest>
+                    for WatchWalletSvc<T> {
+                        type Response = super::WatchWalletResponse;
+                        type ResponseStream = T::WatchWalletStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchWalletRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as BillingService>::watch_wallet(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchWalletSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.billing.v1.BillingService/GetReceipt" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetReceiptSvc<T: BillingService>(pub Arc<T>);
+                    impl<
+                        T: BillingService,
+                    > tonic::server::UnaryService<super::GetReceiptRequest>
+                    for GetReceiptSvc<T> {
+                        type Response = super::GetReceiptResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetReceiptRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as BillingService>::get_receipt(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetReceiptSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

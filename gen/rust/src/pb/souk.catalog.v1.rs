@@ -29,6 +29,66 @@ pub struct Offering {
     /// The newest published version; absent before the first.
     #[prost(message, optional, tag = "9")]
     pub newest_version: ::core::option::Option<OfferingVersion>,
+    /// Where it stands.
+    #[prost(enumeration = "offering::State", tag = "10")]
+    pub state: i32,
+    /// When its life ends, or ended; absent: no end is set.
+    #[prost(message, optional, tag = "11")]
+    pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Nested message and enum types in `Offering`.
+pub mod offering {
+    /// Where an offering stands.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum State {
+        /// Not stated.
+        Unspecified = 0,
+        /// Is sold.
+        Active = 1,
+        /// Is not sold, and what was sold of it does not serve, until resumed.
+        Paused = 2,
+        /// Is not sold any more; what was sold of it serves until its end time.
+        Ending = 3,
+        /// Its end time has passed; what was sold of it is terminated.
+        Ended = 4,
+    }
+    impl State {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "STATE_UNSPECIFIED",
+                Self::Active => "STATE_ACTIVE",
+                Self::Paused => "STATE_PAUSED",
+                Self::Ending => "STATE_ENDING",
+                Self::Ended => "STATE_ENDED",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "STATE_UNSPECIFIED" => Some(Self::Unspecified),
+                "STATE_ACTIVE" => Some(Self::Active),
+                "STATE_PAUSED" => Some(Self::Paused),
+                "STATE_ENDING" => Some(Self::Ending),
+                "STATE_ENDED" => Some(Self::Ended),
+                _ => None,
+            }
+        }
+    }
 }
 /// An immutable release of an offering.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -72,6 +132,9 @@ pub struct OfferingVersion {
     /// The offering's slug, for people.
     #[prost(string, tag = "13")]
     pub offering_slug: ::prost::alloc::string::String,
+    /// What keeps a draft from being published.
+    #[prost(message, repeated, tag = "14")]
+    pub findings: ::prost::alloc::vec::Vec<Finding>,
 }
 /// Nested message and enum types in `OfferingVersion`.
 pub mod offering_version {
@@ -350,6 +413,118 @@ pub struct ResolvePlanResponse {
     #[prost(string, tag = "2")]
     pub plan_id: ::prost::alloc::string::String,
 }
+/// Something an offering version can ask for.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Capability {
+    /// Natural key, e.g. rag or web_widget.branding.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Text for people.
+    #[prost(string, tag = "2")]
+    pub display_name: ::prost::alloc::string::String,
+    /// One sentence for people.
+    #[prost(string, tag = "3")]
+    pub description: ::prost::alloc::string::String,
+    /// The JSON Schema of its configuration.
+    #[prost(string, tag = "4")]
+    pub schema_json: ::prost::alloc::string::String,
+    /// Its configuration where nobody says otherwise, a JSON object.
+    #[prost(string, tag = "5")]
+    pub default_config_json: ::prost::alloc::string::String,
+}
+/// Names the offering to pause.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PauseOfferingRequest {
+    /// Required. The offering.
+    #[prost(string, tag = "1")]
+    pub offering_id: ::prost::alloc::string::String,
+    /// Required. Repeats are recognised by it.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Why, for the tenants; up to 200 characters.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+}
+/// The paused offering.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PauseOfferingResponse {
+    /// The offering.
+    #[prost(message, optional, tag = "1")]
+    pub offering: ::core::option::Option<Offering>,
+}
+/// Names the offering to resume.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResumeOfferingRequest {
+    /// Required. The offering.
+    #[prost(string, tag = "1")]
+    pub offering_id: ::prost::alloc::string::String,
+    /// Required. Repeats are recognised by it.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The resumed offering.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ResumeOfferingResponse {
+    /// The offering.
+    #[prost(message, optional, tag = "1")]
+    pub offering: ::core::option::Option<Offering>,
+}
+/// Names the offering to end.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EndOfferingLifeRequest {
+    /// Required. The offering.
+    #[prost(string, tag = "1")]
+    pub offering_id: ::prost::alloc::string::String,
+    /// Required. Repeats are recognised by it.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Required. The deadline; not before now.
+    #[prost(message, optional, tag = "3")]
+    pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Why, for the tenants; up to 200 characters.
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
+}
+/// The ending offering.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct EndOfferingLifeResponse {
+    /// The offering.
+    #[prost(message, optional, tag = "1")]
+    pub offering: ::core::option::Option<Offering>,
+}
+/// Asks for a page of versions.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListOfferingVersionsRequest {
+    /// Required. The offering.
+    #[prost(string, tag = "1")]
+    pub offering_id: ::prost::alloc::string::String,
+    /// At most so many; 0 means 50, more than 1000 means 1000.
+    #[prost(int32, tag = "2")]
+    pub page_size: i32,
+    /// Where to go on; empty: from the start.
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of versions.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListOfferingVersionsResponse {
+    /// The versions, newest first.
+    #[prost(message, repeated, tag = "1")]
+    pub offering_versions: ::prost::alloc::vec::Vec<OfferingVersion>,
+    /// Where to go on; empty at the end.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Asks for the capabilities.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListCapabilitiesRequest {}
+/// The capabilities.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListCapabilitiesResponse {
+    /// The capabilities, by name.
+    #[prost(message, repeated, tag = "1")]
+    pub capabilities: ::prost::alloc::vec::Vec<Capability>,
+}
 /// Generated client implementations.
 pub mod catalog_service_client {
     #![allow(
@@ -605,6 +780,150 @@ pub mod catalog_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Stops the sale of an offering and pauses its instances, until resumed. Who: operators.
+        /// Reasons: OFFERING_NOT_FOUND, ILLEGAL_TRANSITION.
+        pub async fn pause_offering(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PauseOfferingRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PauseOfferingResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.catalog.v1.CatalogService/PauseOffering",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("souk.catalog.v1.CatalogService", "PauseOffering"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Sells a paused offering again and resumes its instances. Who: operators.
+        /// Reasons: OFFERING_NOT_FOUND, ILLEGAL_TRANSITION.
+        pub async fn resume_offering(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ResumeOfferingRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ResumeOfferingResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.catalog.v1.CatalogService/ResumeOffering",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("souk.catalog.v1.CatalogService", "ResumeOffering"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Ends an offering at a deadline: it is not sold any more from now on, its tenants get notice by event,
+        /// and its instances are terminated at the deadline. Again moves the deadline while it has not passed.
+        /// Who: operators. Reasons: OFFERING_NOT_FOUND, ILLEGAL_TRANSITION.
+        pub async fn end_offering_life(
+            &mut self,
+            request: impl tonic::IntoRequest<super::EndOfferingLifeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::EndOfferingLifeResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.catalog.v1.CatalogService/EndOfferingLife",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("souk.catalog.v1.CatalogService", "EndOfferingLife"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists an offering's versions, newest first, drafts with their findings. Who: operators.
+        /// Reasons: OFFERING_NOT_FOUND.
+        pub async fn list_offering_versions(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListOfferingVersionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListOfferingVersionsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.catalog.v1.CatalogService/ListOfferingVersions",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "souk.catalog.v1.CatalogService",
+                        "ListOfferingVersions",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists what an offering version can ask for, with the JSON Schema and the defaults of each.
+        /// Who: anybody.
+        pub async fn list_capabilities(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListCapabilitiesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListCapabilitiesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.catalog.v1.CatalogService/ListCapabilities",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("souk.catalog.v1.CatalogService", "ListCapabilities"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -672,6 +991,52 @@ pub mod catalog_service_server {
             request: tonic::Request<super::ResolvePlanRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ResolvePlanResponse>,
+            tonic::Status,
+        >;
+        /// Stops the sale of an offering and pauses its instances, until resumed. Who: operators.
+        /// Reasons: OFFERING_NOT_FOUND, ILLEGAL_TRANSITION.
+        async fn pause_offering(
+            &self,
+            request: tonic::Request<super::PauseOfferingRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PauseOfferingResponse>,
+            tonic::Status,
+        >;
+        /// Sells a paused offering again and resumes its instances. Who: operators.
+        /// Reasons: OFFERING_NOT_FOUND, ILLEGAL_TRANSITION.
+        async fn resume_offering(
+            &self,
+            request: tonic::Request<super::ResumeOfferingRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ResumeOfferingResponse>,
+            tonic::Status,
+        >;
+        /// Ends an offering at a deadline: it is not sold any more from now on, its tenants get notice by event,
+        /// and its instances are terminated at the deadline. Again moves the deadline while it has not passed.
+        /// Who: operators. Reasons: OFFERING_NOT_FOUND, ILLEGAL_TRANSITION.
+        async fn end_offering_life(
+            &self,
+            request: tonic::Request<super::EndOfferingLifeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::EndOfferingLifeResponse>,
+            tonic::Status,
+        >;
+        /// Lists an offering's versions, newest first, drafts with their findings. Who: operators.
+        /// Reasons: OFFERING_NOT_FOUND.
+        async fn list_offering_versions(
+            &self,
+            request: tonic::Request<super::ListOfferingVersionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListOfferingVersionsResponse>,
+            tonic::Status,
+        >;
+        /// Lists what an offering version can ask for, with the JSON Schema and the defaults of each.
+        /// Who: anybody.
+        async fn list_capabilities(
+            &self,
+            request: tonic::Request<super::ListCapabilitiesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListCapabilitiesResponse>,
             tonic::Status,
         >;
     }
@@ -1013,6 +1378,238 @@ pub mod catalog_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ResolvePlanSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.catalog.v1.CatalogService/PauseOffering" => {
+                    #[allow(non_camel_case_types)]
+                    struct PauseOfferingSvc<T: CatalogService>(pub Arc<T>);
+                    impl<
+                        T: CatalogService,
+                    > tonic::server::UnaryService<super::PauseOfferingRequest>
+                    for PauseOfferingSvc<T> {
+                        type Response = super::PauseOfferingResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PauseOfferingRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CatalogService>::pause_offering(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PauseOfferingSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.catalog.v1.CatalogService/ResumeOffering" => {
+                    #[allow(non_camel_case_types)]
+                    struct ResumeOfferingSvc<T: CatalogService>(pub Arc<T>);
+                    impl<
+                        T: CatalogService,
+                    > tonic::server::UnaryService<super::ResumeOfferingRequest>
+                    for ResumeOfferingSvc<T> {
+                        type Response = super::ResumeOfferingResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ResumeOfferingRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CatalogService>::resume_offering(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ResumeOfferingSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.catalog.v1.CatalogService/EndOfferingLife" => {
+                    #[allow(non_camel_case_types)]
+                    struct EndOfferingLifeSvc<T: CatalogService>(pub Arc<T>);
+                    impl<
+                        T: CatalogService,
+                    > tonic::server::UnaryService<super::EndOfferingLifeRequest>
+                    for EndOfferingLifeSvc<T> {
+                        type Response = super::EndOfferingLifeResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::EndOfferingLifeRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CatalogService>::end_offering_life(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = EndOfferingLifeSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.catalog.v1.CatalogService/ListOfferingVersions" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListOfferingVersionsSvc<T: CatalogService>(pub Arc<T>);
+                    impl<
+                        T: CatalogService,
+                    > tonic::server::UnaryService<super::ListOfferingVersionsRequest>
+                    for ListOfferingVersionsSvc<T> {
+                        type Response = super::ListOfferingVersionsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListOfferingVersionsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CatalogService>::list_offering_versions(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListOfferingVersionsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.catalog.v1.CatalogService/ListCapabilities" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListCapabilitiesSvc<T: CatalogService>(pub Arc<T>);
+                    impl<
+                        T: CatalogService,
+                    > tonic::server::UnaryService<super::ListCapabilitiesRequest>
+                    for ListCapabilitiesSvc<T> {
+                        type Response = super::ListCapabilitiesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListCapabilitiesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CatalogService>::list_capabilities(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListCapabilitiesSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

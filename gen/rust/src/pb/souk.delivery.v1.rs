@@ -66,6 +66,27 @@ pub struct Applied {
     /// The path it is reached at.
     #[prost(string, tag = "7")]
     pub path: ::prost::alloc::string::String,
+    /// The org.
+    #[prost(string, tag = "8")]
+    pub org_id: ::prost::alloc::string::String,
+    /// The project.
+    #[prost(string, tag = "9")]
+    pub project_id: ::prost::alloc::string::String,
+    /// The version it runs.
+    #[prost(string, tag = "10")]
+    pub offering_version_id: ::prost::alloc::string::String,
+    /// Capabilities it has, by name.
+    #[prost(string, repeated, tag = "11")]
+    pub capabilities: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Runs that may start within a minute; 0: the platform's default.
+    #[prost(int32, tag = "12")]
+    pub runs_per_minute: i32,
+    /// Size of one run's input; 0: the platform's default.
+    #[prost(int64, tag = "13")]
+    pub input_bytes: i64,
+    /// Whether it was taken away; then nothing of it is applied any more.
+    #[prost(bool, tag = "14")]
+    pub removed: bool,
 }
 /// Brings what an instance should be.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -106,6 +127,48 @@ pub struct GetAppliedResponse {
     /// The applied state.
     #[prost(message, optional, tag = "1")]
     pub applied: ::core::option::Option<Applied>,
+}
+/// Names the instance to take away.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RemoveRequest {
+    /// Required. The org.
+    #[prost(string, tag = "1")]
+    pub org_id: ::prost::alloc::string::String,
+    /// Required. Repeats are recognised by it.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Required. The instance.
+    #[prost(string, tag = "3")]
+    pub instance_id: ::prost::alloc::string::String,
+    /// Required. Greater than every revision that was applied.
+    #[prost(int64, tag = "4")]
+    pub revision: i64,
+}
+/// The commit.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RemoveResponse {
+    /// The commit that no longer holds it.
+    #[prost(string, tag = "1")]
+    pub commit_id: ::prost::alloc::string::String,
+    /// The revision that is committed.
+    #[prost(int64, tag = "2")]
+    pub revision: i64,
+}
+/// Asks for what is applied.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchAppliedRequest {}
+/// One applied state, the end of the first ones, or a heartbeat.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchAppliedResponse {
+    /// The applied state; absent in a mark and in a heartbeat.
+    #[prost(message, optional, tag = "1")]
+    pub applied: ::core::option::Option<Applied>,
+    /// Whether all that stood has been sent; said once.
+    #[prost(bool, tag = "2")]
+    pub complete: bool,
+    /// When a heartbeat was sent.
+    #[prost(message, optional, tag = "3")]
+    pub heartbeat_time: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// Generated client implementations.
 pub mod delivery_service_client {
@@ -239,6 +302,56 @@ pub mod delivery_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Commits that an instance should be no more. Again answers the same commit. Who: instances.
+        pub async fn remove(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RemoveRequest>,
+        ) -> std::result::Result<tonic::Response<super::RemoveResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.delivery.v1.DeliveryService/Remove",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("souk.delivery.v1.DeliveryService", "Remove"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Streams what is applied: first all that stands, its end marked, then each instance whole again
+        /// whenever it changed; a message without one is a heartbeat. Who: gateway, runs, instances.
+        pub async fn watch_applied(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchAppliedRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::WatchAppliedResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.delivery.v1.DeliveryService/WatchApplied",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("souk.delivery.v1.DeliveryService", "WatchApplied"),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -267,6 +380,26 @@ pub mod delivery_service_server {
             request: tonic::Request<super::GetAppliedRequest>,
         ) -> std::result::Result<
             tonic::Response<super::GetAppliedResponse>,
+            tonic::Status,
+        >;
+        /// Commits that an instance should be no more. Again answers the same commit. Who: instances.
+        async fn remove(
+            &self,
+            request: tonic::Request<super::RemoveRequest>,
+        ) -> std::result::Result<tonic::Response<super::RemoveResponse>, tonic::Status>;
+        /// Server streaming response type for the WatchApplied method.
+        type WatchAppliedStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::WatchAppliedResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Streams what is applied: first all that stands, its end marked, then each instance whole again
+        /// whenever it changed; a message without one is a heartbeat. Who: gateway, runs, instances.
+        async fn watch_applied(
+            &self,
+            request: tonic::Request<super::WatchAppliedRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::WatchAppliedStream>,
             tonic::Status,
         >;
     }
@@ -432,6 +565,97 @@ pub mod delivery_service_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.delivery.v1.DeliveryService/Remove" => {
+                    #[allow(non_camel_case_types)]
+                    struct RemoveSvc<T: DeliveryService>(pub Arc<T>);
+                    impl<
+                        T: DeliveryService,
+                    > tonic::server::UnaryService<super::RemoveRequest>
+                    for RemoveSvc<T> {
+                        type Response = super::RemoveResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RemoveRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DeliveryService>::remove(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RemoveSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.delivery.v1.DeliveryService/WatchApplied" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchAppliedSvc<T: DeliveryService>(pub Arc<T>);
+                    impl<
+                        T: DeliveryService,
+                    > tonic::server::ServerStreamingService<super::WatchAppliedRequest>
+                    for WatchAppliedSvc<T> {
+                        type Response = super::WatchAppliedResponse;
+                        type ResponseStream = T::WatchAppliedStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchAppliedRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DeliveryService>::watch_applied(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchAppliedSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

@@ -29,7 +29,7 @@ pub struct Instance {
     /// Where it stands.
     #[prost(enumeration = "State", tag = "9")]
     pub state: i32,
-    /// Why it is paused: MANUAL, WALLET_DEPLETED, …
+    /// Why it is paused: MANUAL, WALLET_DEPLETED, OFFERING_PAUSED, REFUNDED.
     #[prost(string, repeated, tag = "10")]
     pub pause_reasons: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Where each step of its life stands.
@@ -56,6 +56,18 @@ pub struct Instance {
     /// Where it is reached, below the gateway's host: /i/<instance>.
     #[prost(string, tag = "18")]
     pub path: ::prost::alloc::string::String,
+    /// What its tenant set above the plan's configuration, a JSON object by capability.
+    #[prost(string, tag = "19")]
+    pub config_json: ::prost::alloc::string::String,
+    /// When its offering's life ends; absent: no end is set.
+    #[prost(message, optional, tag = "20")]
+    pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// What it waits for and until when, while it is on its way; empty once it is there.
+    #[prost(string, tag = "21")]
+    pub waiting_for: ::prost::alloc::string::String,
+    /// When its present step is given up, with the cause stated; absent: no step is under way.
+    #[prost(message, optional, tag = "22")]
+    pub deadline_time: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// Where one step stands.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -311,6 +323,115 @@ pub struct WatchInstanceResponse {
     /// When a heartbeat was sent.
     #[prost(message, optional, tag = "2")]
     pub heartbeat_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Names the instance to pause.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PauseRequest {
+    /// Required. The instance.
+    #[prost(string, tag = "1")]
+    pub instance_id: ::prost::alloc::string::String,
+    /// Required. Repeats are recognised by it.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+    /// REFUNDED, from commerce only; empty: MANUAL.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+}
+/// The instance.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PauseResponse {
+    /// The instance.
+    #[prost(message, optional, tag = "1")]
+    pub instance: ::core::option::Option<Instance>,
+}
+/// Names the instance to resume.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResumeRequest {
+    /// Required. The instance.
+    #[prost(string, tag = "1")]
+    pub instance_id: ::prost::alloc::string::String,
+    /// Required. Repeats are recognised by it.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+    /// REFUNDED, from commerce only; empty: MANUAL.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+}
+/// The instance.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ResumeResponse {
+    /// The instance.
+    #[prost(message, optional, tag = "1")]
+    pub instance: ::core::option::Option<Instance>,
+}
+/// Names the instance to take down.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TerminateRequest {
+    /// Required. The instance.
+    #[prost(string, tag = "1")]
+    pub instance_id: ::prost::alloc::string::String,
+    /// Required. Repeats are recognised by it.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+    /// The row version it was read at; empty: whatever it is.
+    #[prost(string, tag = "3")]
+    pub etag: ::prost::alloc::string::String,
+}
+/// The instance.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TerminateResponse {
+    /// The instance.
+    #[prost(message, optional, tag = "1")]
+    pub instance: ::core::option::Option<Instance>,
+}
+/// Brings configuration.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UpdateConfigRequest {
+    /// Required. The instance.
+    #[prost(string, tag = "1")]
+    pub instance_id: ::prost::alloc::string::String,
+    /// Required. Repeats are recognised by it.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+    /// The row version it was read at; empty: whatever it is.
+    #[prost(string, tag = "3")]
+    pub etag: ::prost::alloc::string::String,
+    /// Required. A JSON object by capability.
+    #[prost(string, tag = "4")]
+    pub config_json: ::prost::alloc::string::String,
+    /// Only of these capabilities, the others stay; one that config_json leaves out is unset. Empty: all.
+    #[prost(string, repeated, tag = "5")]
+    pub capabilities: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// The instance.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct UpdateConfigResponse {
+    /// The instance.
+    #[prost(message, optional, tag = "1")]
+    pub instance: ::core::option::Option<Instance>,
+}
+/// Asks for a page of events.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListInstanceEventsRequest {
+    /// Required. The instance.
+    #[prost(string, tag = "1")]
+    pub instance_id: ::prost::alloc::string::String,
+    /// At most so many; 0 means 50, more than 1000 means 1000.
+    #[prost(int32, tag = "2")]
+    pub page_size: i32,
+    /// Where to go on; empty: from the start.
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of events.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListInstanceEventsResponse {
+    /// The events, newest first.
+    #[prost(message, repeated, tag = "1")]
+    pub events: ::prost::alloc::vec::Vec<InstanceEvent>,
+    /// Where to go on; empty at the end.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
 }
 /// Where an instance stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -627,6 +748,141 @@ pub mod instances_service_client {
                 );
             self.inner.server_streaming(req, path, codec).await
         }
+        /// Pauses an instance: it stays, and spends nothing. A person's pause has the reason MANUAL.
+        /// Who: admins of its org; commerce. Reasons: INSTANCE_NOT_FOUND, ILLEGAL_TRANSITION.
+        pub async fn pause(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PauseRequest>,
+        ) -> std::result::Result<tonic::Response<super::PauseResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.instances.v1.InstancesService/Pause",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("souk.instances.v1.InstancesService", "Pause"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Takes one pause reason away, a person MANUAL; without any left the instance serves again. A failed
+        /// instance is tried again. Who: admins of its org; commerce. Reasons: INSTANCE_NOT_FOUND,
+        /// ILLEGAL_TRANSITION, INSTANCE_PAUSED.
+        pub async fn resume(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ResumeRequest>,
+        ) -> std::result::Result<tonic::Response<super::ResumeResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.instances.v1.InstancesService/Resume",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("souk.instances.v1.InstancesService", "Resume"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Takes an instance down for good: its account is closed, its desired state removed. Who: admins of its
+        /// org; commerce. Reasons: INSTANCE_NOT_FOUND, ETAG_MISMATCH.
+        pub async fn terminate(
+            &mut self,
+            request: impl tonic::IntoRequest<super::TerminateRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::TerminateResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.instances.v1.InstancesService/Terminate",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("souk.instances.v1.InstancesService", "Terminate"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Sets what the tenant says above the plan's configuration; each capability is checked by its schema.
+        /// The instance serves the old configuration until the new one is applied. Who: admins of its org.
+        /// Reasons: INSTANCE_NOT_FOUND, ETAG_MISMATCH, CONFIG_INVALID, ILLEGAL_TRANSITION.
+        pub async fn update_config(
+            &mut self,
+            request: impl tonic::IntoRequest<super::UpdateConfigRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UpdateConfigResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.instances.v1.InstancesService/UpdateConfig",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("souk.instances.v1.InstancesService", "UpdateConfig"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists what happened to an instance, newest first. Who: readers of its org.
+        /// Reasons: INSTANCE_NOT_FOUND.
+        pub async fn list_instance_events(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListInstanceEventsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListInstanceEventsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.instances.v1.InstancesService/ListInstanceEvents",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "souk.instances.v1.InstancesService",
+                        "ListInstanceEvents",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -701,6 +957,47 @@ pub mod instances_service_server {
             request: tonic::Request<super::WatchInstanceRequest>,
         ) -> std::result::Result<
             tonic::Response<Self::WatchInstanceStream>,
+            tonic::Status,
+        >;
+        /// Pauses an instance: it stays, and spends nothing. A person's pause has the reason MANUAL.
+        /// Who: admins of its org; commerce. Reasons: INSTANCE_NOT_FOUND, ILLEGAL_TRANSITION.
+        async fn pause(
+            &self,
+            request: tonic::Request<super::PauseRequest>,
+        ) -> std::result::Result<tonic::Response<super::PauseResponse>, tonic::Status>;
+        /// Takes one pause reason away, a person MANUAL; without any left the instance serves again. A failed
+        /// instance is tried again. Who: admins of its org; commerce. Reasons: INSTANCE_NOT_FOUND,
+        /// ILLEGAL_TRANSITION, INSTANCE_PAUSED.
+        async fn resume(
+            &self,
+            request: tonic::Request<super::ResumeRequest>,
+        ) -> std::result::Result<tonic::Response<super::ResumeResponse>, tonic::Status>;
+        /// Takes an instance down for good: its account is closed, its desired state removed. Who: admins of its
+        /// org; commerce. Reasons: INSTANCE_NOT_FOUND, ETAG_MISMATCH.
+        async fn terminate(
+            &self,
+            request: tonic::Request<super::TerminateRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::TerminateResponse>,
+            tonic::Status,
+        >;
+        /// Sets what the tenant says above the plan's configuration; each capability is checked by its schema.
+        /// The instance serves the old configuration until the new one is applied. Who: admins of its org.
+        /// Reasons: INSTANCE_NOT_FOUND, ETAG_MISMATCH, CONFIG_INVALID, ILLEGAL_TRANSITION.
+        async fn update_config(
+            &self,
+            request: tonic::Request<super::UpdateConfigRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UpdateConfigResponse>,
+            tonic::Status,
+        >;
+        /// Lists what happened to an instance, newest first. Who: readers of its org.
+        /// Reasons: INSTANCE_NOT_FOUND.
+        async fn list_instance_events(
+            &self,
+            request: tonic::Request<super::ListInstanceEventsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListInstanceEventsResponse>,
             tonic::Status,
         >;
     }
@@ -1053,6 +1350,235 @@ pub mod instances_service_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.instances.v1.InstancesService/Pause" => {
+                    #[allow(non_camel_case_types)]
+                    struct PauseSvc<T: InstancesService>(pub Arc<T>);
+                    impl<
+                        T: InstancesService,
+                    > tonic::server::UnaryService<super::PauseRequest> for PauseSvc<T> {
+                        type Response = super::PauseResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PauseRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as InstancesService>::pause(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PauseSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.instances.v1.InstancesService/Resume" => {
+                    #[allow(non_camel_case_types)]
+                    struct ResumeSvc<T: InstancesService>(pub Arc<T>);
+                    impl<
+                        T: InstancesService,
+                    > tonic::server::UnaryService<super::ResumeRequest>
+                    for ResumeSvc<T> {
+                        type Response = super::ResumeResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ResumeRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as InstancesService>::resume(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ResumeSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.instances.v1.InstancesService/Terminate" => {
+                    #[allow(non_camel_case_types)]
+                    struct TerminateSvc<T: InstancesService>(pub Arc<T>);
+                    impl<
+                        T: InstancesService,
+                    > tonic::server::UnaryService<super::TerminateRequest>
+                    for TerminateSvc<T> {
+                        type Response = super::TerminateResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::TerminateRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as InstancesService>::terminate(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = TerminateSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.instances.v1.InstancesService/UpdateConfig" => {
+                    #[allow(non_camel_case_types)]
+                    struct UpdateConfigSvc<T: InstancesService>(pub Arc<T>);
+                    impl<
+                        T: InstancesService,
+                    > tonic::server::UnaryService<super::UpdateConfigRequest>
+                    for UpdateConfigSvc<T> {
+                        type Response = super::UpdateConfigResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::UpdateConfigRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as InstancesService>::update_config(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UpdateConfigSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.instances.v1.InstancesService/ListInstanceEvents" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListInstanceEventsSvc<T: InstancesService>(pub Arc<T>);
+                    impl<
+                        T: InstancesService,
+                    > tonic::server::UnaryService<super::ListInstanceEventsRequest>
+                    for ListInstanceEventsSvc<T> {
+                        type Response = super::ListInstanceEventsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListInstanceEventsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as InstancesService>::list_instance_events(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListInstanceEventsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

@@ -224,6 +224,23 @@ pub struct WatchRunResponse {
     #[prost(message, optional, tag = "2")]
     pub heartbeat_time: ::core::option::Option<::prost_types::Timestamp>,
 }
+/// Names the run to stop.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CancelRunRequest {
+    /// Required. The run.
+    #[prost(string, tag = "1")]
+    pub run_id: ::prost::alloc::string::String,
+    /// Required. Repeats are recognised by it.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The run, stopping or over.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CancelRunResponse {
+    /// The run.
+    #[prost(message, optional, tag = "1")]
+    pub run: ::core::option::Option<Run>,
+}
 /// Where a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -242,6 +259,8 @@ pub enum State {
     Failed = 5,
     /// Refused before it started; nothing was charged.
     Refused = 6,
+    /// Stopped by a person, or because nobody listened; what it used is charged.
+    Cancelled = 7,
 }
 impl State {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -257,6 +276,7 @@ impl State {
             Self::Succeeded => "STATE_SUCCEEDED",
             Self::Failed => "STATE_FAILED",
             Self::Refused => "STATE_REFUSED",
+            Self::Cancelled => "STATE_CANCELLED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -269,6 +289,7 @@ impl State {
             "STATE_SUCCEEDED" => Some(Self::Succeeded),
             "STATE_FAILED" => Some(Self::Failed),
             "STATE_REFUSED" => Some(Self::Refused),
+            "STATE_CANCELLED" => Some(Self::Cancelled),
             _ => None,
         }
     }
@@ -460,6 +481,32 @@ pub mod runs_service_client {
                 .insert(GrpcMethod::new("souk.runs.v1.RunsService", "WatchRun"));
             self.inner.server_streaming(req, path, codec).await
         }
+        /// Stops a run; what it used so far is charged. One that is over stays as it is. Who: members of its
+        /// org. Reasons: RUN_NOT_FOUND.
+        pub async fn cancel_run(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CancelRunRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CancelRunResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.runs.v1.RunsService/CancelRun",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("souk.runs.v1.RunsService", "CancelRun"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -516,6 +563,15 @@ pub mod runs_service_server {
             &self,
             request: tonic::Request<super::WatchRunRequest>,
         ) -> std::result::Result<tonic::Response<Self::WatchRunStream>, tonic::Status>;
+        /// Stops a run; what it used so far is charged. One that is over stays as it is. Who: members of its
+        /// org. Reasons: RUN_NOT_FOUND.
+        async fn cancel_run(
+            &self,
+            request: tonic::Request<super::CancelRunRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CancelRunResponse>,
+            tonic::Status,
+        >;
     }
     /// Owns runs and their transcripts.
     #[derive(Debug)]
@@ -771,6 +827,51 @@ pub mod runs_service_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.runs.v1.RunsService/CancelRun" => {
+                    #[allow(non_camel_case_types)]
+                    struct CancelRunSvc<T: RunsService>(pub Arc<T>);
+                    impl<
+                        T: RunsService,
+                    > tonic::server::UnaryService<super::CancelRunRequest>
+                    for CancelRunSvc<T> {
+                        type Response = super::CancelRunResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CancelRunRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RunsService>::cancel_run(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CancelRunSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

@@ -93,6 +93,9 @@ pub struct ApiKey {
     /// When it was revoked; absent: it works.
     #[prost(message, optional, tag = "8")]
     pub revoke_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The permissions it is narrowed to, e.g. runs.use; empty: all that its person's role has.
+    #[prost(string, repeated, tag = "9")]
+    pub scopes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// Asks for the caller's workspace.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -116,6 +119,10 @@ pub struct AutoCreateWorkspaceResponse {
     /// What the wallet holds, in millionths of a credit.
     #[prost(int64, tag = "3")]
     pub wallet_balance_micros: i64,
+    /// Why no trial credits came with it, e.g. TRIAL_ALREADY_GRANTED or TRIAL_LIMIT_REACHED; empty: they
+    /// came.
+    #[prost(string, tag = "4")]
+    pub trial_refused_reason: ::prost::alloc::string::String,
 }
 /// Asks who the caller is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -228,6 +235,9 @@ pub struct CreateApiKeyRequest {
     /// How long it works; absent: until revoked.
     #[prost(message, optional, tag = "4")]
     pub time_to_live: ::core::option::Option<::prost_types::Duration>,
+    /// Permissions to narrow it to, e.g. runs.use; empty: all that the caller's role has.
+    #[prost(string, repeated, tag = "5")]
+    pub scopes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// The new API key.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -379,6 +389,485 @@ pub struct ResolvePrincipalResponse {
     /// Whether the credential is an org's API key, which reaches its one membership alone.
     #[prost(bool, tag = "6")]
     pub bound: bool,
+    /// For an API key: the permissions it is narrowed to; empty: all that the role has.
+    #[prost(string, repeated, tag = "7")]
+    pub scopes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// A person in an org.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Member {
+    /// The org.
+    #[prost(string, tag = "1")]
+    pub org_id: ::prost::alloc::string::String,
+    /// The person.
+    #[prost(message, optional, tag = "2")]
+    pub user: ::core::option::Option<User>,
+    /// What they may do.
+    #[prost(enumeration = "Role", tag = "3")]
+    pub role: i32,
+    /// Since when.
+    #[prost(message, optional, tag = "4")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Row version.
+    #[prost(string, tag = "5")]
+    pub etag: ::prost::alloc::string::String,
+}
+/// An invitation into an org.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Invitation {
+    /// Prefixed id.
+    #[prost(string, tag = "1")]
+    pub invitation_id: ::prost::alloc::string::String,
+    /// The org.
+    #[prost(string, tag = "2")]
+    pub org_id: ::prost::alloc::string::String,
+    /// Who is invited.
+    #[prost(string, tag = "3")]
+    pub email: ::prost::alloc::string::String,
+    /// The role they get.
+    #[prost(enumeration = "Role", tag = "4")]
+    pub role: i32,
+    /// Where it stands.
+    #[prost(enumeration = "invitation::State", tag = "5")]
+    pub state: i32,
+    /// Who invited.
+    #[prost(string, tag = "6")]
+    pub inviter_user_id: ::prost::alloc::string::String,
+    /// When it was made.
+    #[prost(message, optional, tag = "7")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it ends by itself.
+    #[prost(message, optional, tag = "8")]
+    pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Nested message and enum types in `Invitation`.
+pub mod invitation {
+    /// Where an invitation stands.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum State {
+        /// Not stated.
+        Unspecified = 0,
+        /// May be accepted.
+        Open = 1,
+        /// Was accepted.
+        Accepted = 2,
+        /// Was revoked.
+        Revoked = 3,
+        /// Ended by itself.
+        Expired = 4,
+    }
+    impl State {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "STATE_UNSPECIFIED",
+                Self::Open => "STATE_OPEN",
+                Self::Accepted => "STATE_ACCEPTED",
+                Self::Revoked => "STATE_REVOKED",
+                Self::Expired => "STATE_EXPIRED",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "STATE_UNSPECIFIED" => Some(Self::Unspecified),
+                "STATE_OPEN" => Some(Self::Open),
+                "STATE_ACCEPTED" => Some(Self::Accepted),
+                "STATE_REVOKED" => Some(Self::Revoked),
+                "STATE_EXPIRED" => Some(Self::Expired),
+                _ => None,
+            }
+        }
+    }
+}
+/// A named group of an org's members.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Team {
+    /// Prefixed id.
+    #[prost(string, tag = "1")]
+    pub team_id: ::prost::alloc::string::String,
+    /// The org.
+    #[prost(string, tag = "2")]
+    pub org_id: ::prost::alloc::string::String,
+    /// Natural key within the org, lower-case.
+    #[prost(string, tag = "3")]
+    pub slug: ::prost::alloc::string::String,
+    /// Text for people.
+    #[prost(string, tag = "4")]
+    pub display_name: ::prost::alloc::string::String,
+    /// Who is in it.
+    #[prost(string, repeated, tag = "5")]
+    pub user_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// When it was made.
+    #[prost(message, optional, tag = "6")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Row version.
+    #[prost(string, tag = "7")]
+    pub etag: ::prost::alloc::string::String,
+}
+/// One sign-in of a person.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Session {
+    /// Prefixed id.
+    #[prost(string, tag = "1")]
+    pub session_id: ::prost::alloc::string::String,
+    /// When it began.
+    #[prost(message, optional, tag = "2")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it ends by itself.
+    #[prost(message, optional, tag = "3")]
+    pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Whether this call was made with it.
+    #[prost(bool, tag = "4")]
+    pub current: bool,
+}
+/// One change that a person asked for.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AuditEntry {
+    /// Prefixed id.
+    #[prost(string, tag = "1")]
+    pub audit_entry_id: ::prost::alloc::string::String,
+    /// The org it touched.
+    #[prost(string, tag = "2")]
+    pub org_id: ::prost::alloc::string::String,
+    /// When.
+    #[prost(message, optional, tag = "3")]
+    pub occur_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Who: the id of a person, or of a person and a key.
+    #[prost(string, tag = "4")]
+    pub actor: ::prost::alloc::string::String,
+    /// What: the method's full name, e.g. souk.tenancy.v1.TenancyService/CreateApiKey.
+    #[prost(string, tag = "5")]
+    pub method: ::prost::alloc::string::String,
+    /// The request's id.
+    #[prost(string, tag = "6")]
+    pub request_id: ::prost::alloc::string::String,
+    /// OK, or the reason of the refusal.
+    #[prost(string, tag = "7")]
+    pub outcome: ::prost::alloc::string::String,
+    /// The thing it made or changed; empty where the method says none.
+    #[prost(string, tag = "8")]
+    pub resource_id: ::prost::alloc::string::String,
+    /// The W3C trace id.
+    #[prost(string, tag = "9")]
+    pub trace_id: ::prost::alloc::string::String,
+}
+/// Asks for a page of members.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListMembersRequest {
+    /// Required. The org.
+    #[prost(string, tag = "1")]
+    pub org_id: ::prost::alloc::string::String,
+    /// At most so many; 0 means 50, more than 1000 means 1000.
+    #[prost(int32, tag = "2")]
+    pub page_size: i32,
+    /// Where to go on; empty: from the start.
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of members.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListMembersResponse {
+    /// The members.
+    #[prost(message, repeated, tag = "1")]
+    pub members: ::prost::alloc::vec::Vec<Member>,
+    /// Where to go on; empty at the end.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Asks for another role.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetMemberRoleRequest {
+    /// Required. The org.
+    #[prost(string, tag = "1")]
+    pub org_id: ::prost::alloc::string::String,
+    /// Required. Repeats are recognised by it.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Required. The member.
+    #[prost(string, tag = "3")]
+    pub user_id: ::prost::alloc::string::String,
+    /// Required. The role.
+    #[prost(enumeration = "Role", tag = "4")]
+    pub role: i32,
+    /// The row version it was read at; empty: whatever it is.
+    #[prost(string, tag = "5")]
+    pub etag: ::prost::alloc::string::String,
+}
+/// The member.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetMemberRoleResponse {
+    /// The member.
+    #[prost(message, optional, tag = "1")]
+    pub member: ::core::option::Option<Member>,
+}
+/// Names the member to remove.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RemoveMemberRequest {
+    /// Required. The org.
+    #[prost(string, tag = "1")]
+    pub org_id: ::prost::alloc::string::String,
+    /// Required. Repeats are recognised by it.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Required. The member.
+    #[prost(string, tag = "3")]
+    pub user_id: ::prost::alloc::string::String,
+}
+/// The member is gone.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RemoveMemberResponse {}
+/// Asks for an invitation.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct InviteMemberRequest {
+    /// Required. The org.
+    #[prost(string, tag = "1")]
+    pub org_id: ::prost::alloc::string::String,
+    /// Required. Repeats are recognised by it.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Required. Who is invited.
+    #[prost(string, tag = "3")]
+    pub email: ::prost::alloc::string::String,
+    /// Required. The role they get.
+    #[prost(enumeration = "Role", tag = "4")]
+    pub role: i32,
+}
+/// The invitation.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct InviteMemberResponse {
+    /// The invitation.
+    #[prost(message, optional, tag = "1")]
+    pub invitation: ::core::option::Option<Invitation>,
+    /// The one-time code that the link carries: shown here once.
+    #[prost(string, tag = "2")]
+    pub code: ::prost::alloc::string::String,
+}
+/// Asks for a page of invitations.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListInvitationsRequest {
+    /// Required. The org.
+    #[prost(string, tag = "1")]
+    pub org_id: ::prost::alloc::string::String,
+    /// At most so many; 0 means 50, more than 1000 means 1000.
+    #[prost(int32, tag = "2")]
+    pub page_size: i32,
+    /// Where to go on; empty: from the start.
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of invitations.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListInvitationsResponse {
+    /// The invitations.
+    #[prost(message, repeated, tag = "1")]
+    pub invitations: ::prost::alloc::vec::Vec<Invitation>,
+    /// Where to go on; empty at the end.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Names the invitation to revoke.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeInvitationRequest {
+    /// Required. The invitation.
+    #[prost(string, tag = "1")]
+    pub invitation_id: ::prost::alloc::string::String,
+    /// Required. Repeats are recognised by it.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The revoked invitation.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeInvitationResponse {
+    /// The invitation.
+    #[prost(message, optional, tag = "1")]
+    pub invitation: ::core::option::Option<Invitation>,
+}
+/// Accepts an invitation.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AcceptInvitationRequest {
+    /// Required. Repeats are recognised by it.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Required. The code that the link carries.
+    #[prost(string, tag = "2")]
+    pub code: ::prost::alloc::string::String,
+}
+/// The membership.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AcceptInvitationResponse {
+    /// Where the caller now belongs.
+    #[prost(message, optional, tag = "1")]
+    pub membership: ::core::option::Option<Membership>,
+}
+/// Asks for a team.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateTeamRequest {
+    /// Required. The org.
+    #[prost(string, tag = "1")]
+    pub org_id: ::prost::alloc::string::String,
+    /// Required. Repeats are recognised by it.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Required. Natural key: 1 to 40 of a-z, 0-9 and hyphen.
+    #[prost(string, tag = "3")]
+    pub slug: ::prost::alloc::string::String,
+    /// Text for people; empty: the slug.
+    #[prost(string, tag = "4")]
+    pub display_name: ::prost::alloc::string::String,
+}
+/// The new team.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateTeamResponse {
+    /// The team.
+    #[prost(message, optional, tag = "1")]
+    pub team: ::core::option::Option<Team>,
+}
+/// Asks for a page of teams.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListTeamsRequest {
+    /// Required. The org.
+    #[prost(string, tag = "1")]
+    pub org_id: ::prost::alloc::string::String,
+    /// At most so many; 0 means 50, more than 1000 means 1000.
+    #[prost(int32, tag = "2")]
+    pub page_size: i32,
+    /// Where to go on; empty: from the start.
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of teams.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListTeamsResponse {
+    /// The teams.
+    #[prost(message, repeated, tag = "1")]
+    pub teams: ::prost::alloc::vec::Vec<Team>,
+    /// Where to go on; empty at the end.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Names a team and a person.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AddTeamMemberRequest {
+    /// Required. The team.
+    #[prost(string, tag = "1")]
+    pub team_id: ::prost::alloc::string::String,
+    /// Required. Repeats are recognised by it.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Required. A member of the org.
+    #[prost(string, tag = "3")]
+    pub user_id: ::prost::alloc::string::String,
+}
+/// The team.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AddTeamMemberResponse {
+    /// The team.
+    #[prost(message, optional, tag = "1")]
+    pub team: ::core::option::Option<Team>,
+}
+/// Names a team and a person.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RemoveTeamMemberRequest {
+    /// Required. The team.
+    #[prost(string, tag = "1")]
+    pub team_id: ::prost::alloc::string::String,
+    /// Required. Repeats are recognised by it.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Required. Who leaves it.
+    #[prost(string, tag = "3")]
+    pub user_id: ::prost::alloc::string::String,
+}
+/// The team.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RemoveTeamMemberResponse {
+    /// The team.
+    #[prost(message, optional, tag = "1")]
+    pub team: ::core::option::Option<Team>,
+}
+/// Names the team to delete.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteTeamRequest {
+    /// Required. The team.
+    #[prost(string, tag = "1")]
+    pub team_id: ::prost::alloc::string::String,
+    /// Required. Repeats are recognised by it.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The team is gone.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteTeamResponse {}
+/// Asks for a page of sessions.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListSessionsRequest {
+    /// At most so many; 0 means 50, more than 1000 means 1000.
+    #[prost(int32, tag = "1")]
+    pub page_size: i32,
+    /// Where to go on; empty: from the start.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of sessions.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListSessionsResponse {
+    /// The sessions.
+    #[prost(message, repeated, tag = "1")]
+    pub sessions: ::prost::alloc::vec::Vec<Session>,
+    /// Where to go on; empty at the end.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Names the session to end.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeSessionRequest {
+    /// Required. The session.
+    #[prost(string, tag = "1")]
+    pub session_id: ::prost::alloc::string::String,
+    /// Required. Repeats are recognised by it.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The session is over.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeSessionResponse {}
+/// Asks for a page of the audit trail.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListAuditEntriesRequest {
+    /// Required. The org.
+    #[prost(string, tag = "1")]
+    pub org_id: ::prost::alloc::string::String,
+    /// At most so many; 0 means 50, more than 1000 means 1000.
+    #[prost(int32, tag = "2")]
+    pub page_size: i32,
+    /// Where to go on; empty: from the start.
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of the audit trail.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListAuditEntriesResponse {
+    /// The entries, newest first.
+    #[prost(message, repeated, tag = "1")]
+    pub audit_entries: ::prost::alloc::vec::Vec<AuditEntry>,
+    /// Where to go on; empty at the end.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
 }
 /// What a person may do in an org.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -428,7 +917,7 @@ pub mod tenancy_service_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// Owns orgs, projects, users, members, API keys and sessions.
+    /// Owns orgs, projects, teams, users, members, invitations, API keys, sessions and the audit trail.
     #[derive(Debug, Clone)]
     pub struct TenancyServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -660,7 +1149,8 @@ pub mod tenancy_service_client {
                 .insert(GrpcMethod::new("souk.tenancy.v1.TenancyService", "GetProject"));
             self.inner.unary(req, path, codec).await
         }
-        /// Makes an API key that acts for the caller within one org. The secret is shown in this answer and
+        /// Makes an API key that acts for the caller within one org, with all that the caller's role there may
+        /// do or only the permissions it is given. The secret is shown in this answer and
         /// never again. Who: admins of the org. Reasons: SECRET_ALREADY_SHOWN on a repeated request_id.
         pub async fn create_api_key(
             &mut self,
@@ -771,7 +1261,8 @@ pub mod tenancy_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Redeems a one-time sign-in link for a session. Who: the gateway. Reasons: SIGN_IN_LINK_INVALID.
+        /// Redeems the code of a one-time sign-in link, or of an invitation, for a session; an invitation also
+        /// makes its membership. Who: the gateway. Reasons: SIGN_IN_LINK_INVALID.
         pub async fn redeem_sign_in_link(
             &mut self,
             request: impl tonic::IntoRequest<super::RedeemSignInLinkRequest>,
@@ -851,6 +1342,413 @@ pub mod tenancy_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Lists an org's members with their roles, by address. Who: readers of the org.
+        pub async fn list_members(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListMembersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListMembersResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.tenancy.v1.TenancyService/ListMembers",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("souk.tenancy.v1.TenancyService", "ListMembers"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gives a member another role. An org keeps at least one admin. Who: admins of the org.
+        /// Reasons: MEMBER_NOT_FOUND, LAST_ADMIN, ETAG_MISMATCH.
+        pub async fn set_member_role(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SetMemberRoleRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetMemberRoleResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.tenancy.v1.TenancyService/SetMemberRole",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("souk.tenancy.v1.TenancyService", "SetMemberRole"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Removes a member; their keys of the org are revoked and their reach into it ends within seconds.
+        /// An org keeps at least one admin. Who: admins of the org. Reasons: MEMBER_NOT_FOUND, LAST_ADMIN.
+        pub async fn remove_member(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RemoveMemberRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RemoveMemberResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.tenancy.v1.TenancyService/RemoveMember",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("souk.tenancy.v1.TenancyService", "RemoveMember"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Invites an address into an org with a role. The link's code is shown in this answer once, and the
+        /// notification port carries it to the address. Who: admins of the org. Reasons: ALREADY_MEMBER,
+        /// LIMIT_REACHED, SECRET_ALREADY_SHOWN on a repeated request_id.
+        pub async fn invite_member(
+            &mut self,
+            request: impl tonic::IntoRequest<super::InviteMemberRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::InviteMemberResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.tenancy.v1.TenancyService/InviteMember",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("souk.tenancy.v1.TenancyService", "InviteMember"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists an org's invitations, newest first, without their codes. Who: admins of the org.
+        pub async fn list_invitations(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListInvitationsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListInvitationsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.tenancy.v1.TenancyService/ListInvitations",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("souk.tenancy.v1.TenancyService", "ListInvitations"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Revokes an open invitation. Who: admins of the org. Reasons: INVITATION_NOT_FOUND,
+        /// INVITATION_CLOSED.
+        pub async fn revoke_invitation(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RevokeInvitationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RevokeInvitationResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.tenancy.v1.TenancyService/RevokeInvitation",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("souk.tenancy.v1.TenancyService", "RevokeInvitation"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Accepts an invitation for the signed-in caller, whose address must be the invited one.
+        /// Who: any signed-in user. Reasons: INVITATION_INVALID.
+        pub async fn accept_invitation(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AcceptInvitationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AcceptInvitationResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.tenancy.v1.TenancyService/AcceptInvitation",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("souk.tenancy.v1.TenancyService", "AcceptInvitation"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Makes a team: a named group of an org's members. Who: admins of the org. Reasons: SLUG_TAKEN.
+        pub async fn create_team(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CreateTeamRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateTeamResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.tenancy.v1.TenancyService/CreateTeam",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("souk.tenancy.v1.TenancyService", "CreateTeam"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists an org's teams with their members, by slug. Who: readers of the org.
+        pub async fn list_teams(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListTeamsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListTeamsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.tenancy.v1.TenancyService/ListTeams",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("souk.tenancy.v1.TenancyService", "ListTeams"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Puts a member of the org into a team. Who: admins of the org. Reasons: TEAM_NOT_FOUND,
+        /// MEMBER_NOT_FOUND.
+        pub async fn add_team_member(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AddTeamMemberRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AddTeamMemberResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.tenancy.v1.TenancyService/AddTeamMember",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("souk.tenancy.v1.TenancyService", "AddTeamMember"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Takes a person out of a team. Who: admins of the org. Reasons: TEAM_NOT_FOUND, MEMBER_NOT_FOUND.
+        pub async fn remove_team_member(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RemoveTeamMemberRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RemoveTeamMemberResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.tenancy.v1.TenancyService/RemoveTeamMember",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("souk.tenancy.v1.TenancyService", "RemoveTeamMember"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Deletes a team; its people stay in the org. Who: admins of the org. Reasons: TEAM_NOT_FOUND.
+        pub async fn delete_team(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeleteTeamRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteTeamResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.tenancy.v1.TenancyService/DeleteTeam",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("souk.tenancy.v1.TenancyService", "DeleteTeam"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists the caller's open sessions, newest first. Who: any signed-in user.
+        pub async fn list_sessions(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListSessionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListSessionsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.tenancy.v1.TenancyService/ListSessions",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("souk.tenancy.v1.TenancyService", "ListSessions"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Ends one of the caller's sessions; its cookie and its tokens stop working within five seconds.
+        /// Who: any signed-in user. Reasons: SESSION_NOT_FOUND.
+        pub async fn revoke_session(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RevokeSessionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RevokeSessionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.tenancy.v1.TenancyService/RevokeSession",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("souk.tenancy.v1.TenancyService", "RevokeSession"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists what people changed in an org, in every part, newest first. Who: admins of the org.
+        pub async fn list_audit_entries(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListAuditEntriesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListAuditEntriesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.tenancy.v1.TenancyService/ListAuditEntries",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("souk.tenancy.v1.TenancyService", "ListAuditEntries"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -917,7 +1815,8 @@ pub mod tenancy_service_server {
             tonic::Response<super::GetProjectResponse>,
             tonic::Status,
         >;
-        /// Makes an API key that acts for the caller within one org. The secret is shown in this answer and
+        /// Makes an API key that acts for the caller within one org, with all that the caller's role there may
+        /// do or only the permissions it is given. The secret is shown in this answer and
         /// never again. Who: admins of the org. Reasons: SECRET_ALREADY_SHOWN on a repeated request_id.
         async fn create_api_key(
             &self,
@@ -952,7 +1851,8 @@ pub mod tenancy_service_server {
             tonic::Response<super::CreateSignInLinkResponse>,
             tonic::Status,
         >;
-        /// Redeems a one-time sign-in link for a session. Who: the gateway. Reasons: SIGN_IN_LINK_INVALID.
+        /// Redeems the code of a one-time sign-in link, or of an invitation, for a session; an invitation also
+        /// makes its membership. Who: the gateway. Reasons: SIGN_IN_LINK_INVALID.
         async fn redeem_sign_in_link(
             &self,
             request: tonic::Request<super::RedeemSignInLinkRequest>,
@@ -977,8 +1877,136 @@ pub mod tenancy_service_server {
             tonic::Response<super::ResolvePrincipalResponse>,
             tonic::Status,
         >;
+        /// Lists an org's members with their roles, by address. Who: readers of the org.
+        async fn list_members(
+            &self,
+            request: tonic::Request<super::ListMembersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListMembersResponse>,
+            tonic::Status,
+        >;
+        /// Gives a member another role. An org keeps at least one admin. Who: admins of the org.
+        /// Reasons: MEMBER_NOT_FOUND, LAST_ADMIN, ETAG_MISMATCH.
+        async fn set_member_role(
+            &self,
+            request: tonic::Request<super::SetMemberRoleRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetMemberRoleResponse>,
+            tonic::Status,
+        >;
+        /// Removes a member; their keys of the org are revoked and their reach into it ends within seconds.
+        /// An org keeps at least one admin. Who: admins of the org. Reasons: MEMBER_NOT_FOUND, LAST_ADMIN.
+        async fn remove_member(
+            &self,
+            request: tonic::Request<super::RemoveMemberRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RemoveMemberResponse>,
+            tonic::Status,
+        >;
+        /// Invites an address into an org with a role. The link's code is shown in this answer once, and the
+        /// notification port carries it to the address. Who: admins of the org. Reasons: ALREADY_MEMBER,
+        /// LIMIT_REACHED, SECRET_ALREADY_SHOWN on a repeated request_id.
+        async fn invite_member(
+            &self,
+            request: tonic::Request<super::InviteMemberRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::InviteMemberResponse>,
+            tonic::Status,
+        >;
+        /// Lists an org's invitations, newest first, without their codes. Who: admins of the org.
+        async fn list_invitations(
+            &self,
+            request: tonic::Request<super::ListInvitationsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListInvitationsResponse>,
+            tonic::Status,
+        >;
+        /// Revokes an open invitation. Who: admins of the org. Reasons: INVITATION_NOT_FOUND,
+        /// INVITATION_CLOSED.
+        async fn revoke_invitation(
+            &self,
+            request: tonic::Request<super::RevokeInvitationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RevokeInvitationResponse>,
+            tonic::Status,
+        >;
+        /// Accepts an invitation for the signed-in caller, whose address must be the invited one.
+        /// Who: any signed-in user. Reasons: INVITATION_INVALID.
+        async fn accept_invitation(
+            &self,
+            request: tonic::Request<super::AcceptInvitationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AcceptInvitationResponse>,
+            tonic::Status,
+        >;
+        /// Makes a team: a named group of an org's members. Who: admins of the org. Reasons: SLUG_TAKEN.
+        async fn create_team(
+            &self,
+            request: tonic::Request<super::CreateTeamRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateTeamResponse>,
+            tonic::Status,
+        >;
+        /// Lists an org's teams with their members, by slug. Who: readers of the org.
+        async fn list_teams(
+            &self,
+            request: tonic::Request<super::ListTeamsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListTeamsResponse>,
+            tonic::Status,
+        >;
+        /// Puts a member of the org into a team. Who: admins of the org. Reasons: TEAM_NOT_FOUND,
+        /// MEMBER_NOT_FOUND.
+        async fn add_team_member(
+            &self,
+            request: tonic::Request<super::AddTeamMemberRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AddTeamMemberResponse>,
+            tonic::Status,
+        >;
+        /// Takes a person out of a team. Who: admins of the org. Reasons: TEAM_NOT_FOUND, MEMBER_NOT_FOUND.
+        async fn remove_team_member(
+            &self,
+            request: tonic::Request<super::RemoveTeamMemberRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RemoveTeamMemberResponse>,
+            tonic::Status,
+        >;
+        /// Deletes a team; its people stay in the org. Who: admins of the org. Reasons: TEAM_NOT_FOUND.
+        async fn delete_team(
+            &self,
+            request: tonic::Request<super::DeleteTeamRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteTeamResponse>,
+            tonic::Status,
+        >;
+        /// Lists the caller's open sessions, newest first. Who: any signed-in user.
+        async fn list_sessions(
+            &self,
+            request: tonic::Request<super::ListSessionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListSessionsResponse>,
+            tonic::Status,
+        >;
+        /// Ends one of the caller's sessions; its cookie and its tokens stop working within five seconds.
+        /// Who: any signed-in user. Reasons: SESSION_NOT_FOUND.
+        async fn revoke_session(
+            &self,
+            request: tonic::Request<super::RevokeSessionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RevokeSessionResponse>,
+            tonic::Status,
+        >;
+        /// Lists what people changed in an org, in every part, newest first. Who: admins of the org.
+        async fn list_audit_entries(
+            &self,
+            request: tonic::Request<super::ListAuditEntriesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListAuditEntriesResponse>,
+            tonic::Status,
+        >;
     }
-    /// Owns orgs, projects, users, members, API keys and sessions.
+    /// Owns orgs, projects, teams, users, members, invitations, API keys, sessions and the audit trail.
     #[derive(Debug)]
     pub struct TenancyServiceServer<T> {
         inner: Arc<T>,
@@ -1632,6 +2660,688 @@ pub mod tenancy_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ResolvePrincipalSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.tenancy.v1.TenancyService/ListMembers" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListMembersSvc<T: TenancyService>(pub Arc<T>);
+                    impl<
+                        T: TenancyService,
+                    > tonic::server::UnaryService<super::ListMembersRequest>
+                    for ListMembersSvc<T> {
+                        type Response = super::ListMembersResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListMembersRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TenancyService>::list_members(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListMembersSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.tenancy.v1.TenancyService/SetMemberRole" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetMemberRoleSvc<T: TenancyService>(pub Arc<T>);
+                    impl<
+                        T: TenancyService,
+                    > tonic::server::UnaryService<super::SetMemberRoleRequest>
+                    for SetMemberRoleSvc<T> {
+                        type Response = super::SetMemberRoleResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetMemberRoleRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TenancyService>::set_member_role(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetMemberRoleSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.tenancy.v1.TenancyService/RemoveMember" => {
+                    #[allow(non_camel_case_types)]
+                    struct RemoveMemberSvc<T: TenancyService>(pub Arc<T>);
+                    impl<
+                        T: TenancyService,
+                    > tonic::server::UnaryService<super::RemoveMemberRequest>
+                    for RemoveMemberSvc<T> {
+                        type Response = super::RemoveMemberResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RemoveMemberRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TenancyService>::remove_member(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RemoveMemberSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.tenancy.v1.TenancyService/InviteMember" => {
+                    #[allow(non_camel_case_types)]
+                    struct InviteMemberSvc<T: TenancyService>(pub Arc<T>);
+                    impl<
+                        T: TenancyService,
+                    > tonic::server::UnaryService<super::InviteMemberRequest>
+                    for InviteMemberSvc<T> {
+                        type Response = super::InviteMemberResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::InviteMemberRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TenancyService>::invite_member(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = InviteMemberSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.tenancy.v1.TenancyService/ListInvitations" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListInvitationsSvc<T: TenancyService>(pub Arc<T>);
+                    impl<
+                        T: TenancyService,
+                    > tonic::server::UnaryService<super::ListInvitationsRequest>
+                    for ListInvitationsSvc<T> {
+                        type Response = super::ListInvitationsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListInvitationsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TenancyService>::list_invitations(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListInvitationsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.tenancy.v1.TenancyService/RevokeInvitation" => {
+                    #[allow(non_camel_case_types)]
+                    struct RevokeInvitationSvc<T: TenancyService>(pub Arc<T>);
+                    impl<
+                        T: TenancyService,
+                    > tonic::server::UnaryService<super::RevokeInvitationRequest>
+                    for RevokeInvitationSvc<T> {
+                        type Response = super::RevokeInvitationResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RevokeInvitationRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TenancyService>::revoke_invitation(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RevokeInvitationSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.tenancy.v1.TenancyService/AcceptInvitation" => {
+                    #[allow(non_camel_case_types)]
+                    struct AcceptInvitationSvc<T: TenancyService>(pub Arc<T>);
+                    impl<
+                        T: TenancyService,
+                    > tonic::server::UnaryService<super::AcceptInvitationRequest>
+                    for AcceptInvitationSvc<T> {
+                        type Response = super::AcceptInvitationResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AcceptInvitationRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TenancyService>::accept_invitation(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AcceptInvitationSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.tenancy.v1.TenancyService/CreateTeam" => {
+                    #[allow(non_camel_case_types)]
+                    struct CreateTeamSvc<T: TenancyService>(pub Arc<T>);
+                    impl<
+                        T: TenancyService,
+                    > tonic::server::UnaryService<super::CreateTeamRequest>
+                    for CreateTeamSvc<T> {
+                        type Response = super::CreateTeamResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CreateTeamRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TenancyService>::create_team(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CreateTeamSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.tenancy.v1.TenancyService/ListTeams" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListTeamsSvc<T: TenancyService>(pub Arc<T>);
+                    impl<
+                        T: TenancyService,
+                    > tonic::server::UnaryService<super::ListTeamsRequest>
+                    for ListTeamsSvc<T> {
+                        type Response = super::ListTeamsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListTeamsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TenancyService>::list_teams(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListTeamsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.tenancy.v1.TenancyService/AddTeamMember" => {
+                    #[allow(non_camel_case_types)]
+                    struct AddTeamMemberSvc<T: TenancyService>(pub Arc<T>);
+                    impl<
+                        T: TenancyService,
+                    > tonic::server::UnaryService<super::AddTeamMemberRequest>
+                    for AddTeamMemberSvc<T> {
+                        type Response = super::AddTeamMemberResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AddTeamMemberRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TenancyService>::add_team_member(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AddTeamMemberSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.tenancy.v1.TenancyService/RemoveTeamMember" => {
+                    #[allow(non_camel_case_types)]
+                    struct RemoveTeamMemberSvc<T: TenancyService>(pub Arc<T>);
+                    impl<
+                        T: TenancyService,
+                    > tonic::server::UnaryService<super::RemoveTeamMemberRequest>
+                    for RemoveTeamMemberSvc<T> {
+                        type Response = super::RemoveTeamMemberResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RemoveTeamMemberRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TenancyService>::remove_team_member(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RemoveTeamMemberSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.tenancy.v1.TenancyService/DeleteTeam" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeleteTeamSvc<T: TenancyService>(pub Arc<T>);
+                    impl<
+                        T: TenancyService,
+                    > tonic::server::UnaryService<super::DeleteTeamRequest>
+                    for DeleteTeamSvc<T> {
+                        type Response = super::DeleteTeamResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeleteTeamRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TenancyService>::delete_team(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeleteTeamSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.tenancy.v1.TenancyService/ListSessions" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListSessionsSvc<T: TenancyService>(pub Arc<T>);
+                    impl<
+                        T: TenancyService,
+                    > tonic::server::UnaryService<super::ListSessionsRequest>
+                    for ListSessionsSvc<T> {
+                        type Response = super::ListSessionsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListSessionsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TenancyService>::list_sessions(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListSessionsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.tenancy.v1.TenancyService/RevokeSession" => {
+                    #[allow(non_camel_case_types)]
+                    struct RevokeSessionSvc<T: TenancyService>(pub Arc<T>);
+                    impl<
+                        T: TenancyService,
+                    > tonic::server::UnaryService<super::RevokeSessionRequest>
+                    for RevokeSessionSvc<T> {
+                        type Response = super::RevokeSessionResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RevokeSessionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TenancyService>::revoke_session(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RevokeSessionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.tenancy.v1.TenancyService/ListAuditEntries" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListAuditEntriesSvc<T: TenancyService>(pub Arc<T>);
+                    impl<
+                        T: TenancyService,
+                    > tonic::server::UnaryService<super::ListAuditEntriesRequest>
+                    for ListAuditEntriesSvc<T> {
+                        type Response = super::ListAuditEntriesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListAuditEntriesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TenancyService>::list_audit_entries(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListAuditEntriesSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file souk/billing/v1/billing.proto.
  */
 export const file_souk_billing_v1_billing: GenFile = /*@__PURE__*/
-  fileDesc("Ch1zb3VrL2JpbGxpbmcvdjEvYmlsbGluZy5wcm90bxIPc291ay5iaWxsaW5nLnYxIpABCgZXYWxsZXQSEQoJd2FsbGV0X2lkGAEgASgJEg4KBm9yZ19pZBgCIAEoCRIYChBhdmFpbGFibGVfbWljcm9zGAMgASgDEhcKD3Jlc2VydmVkX21pY3JvcxgEIAEoAxIiCgRsb3RzGAUgAygLMhQuc291ay5iaWxsaW5nLnYxLkxvdBIMCgRldGFnGAYgASgJIuEBCgNMb3QSDgoGbG90X2lkGAEgASgJEicKBnNvdXJjZRgCIAEoDjIXLnNvdWsuYmlsbGluZy52MS5Tb3VyY2USFwoPb3JpZ2luYWxfbWljcm9zGAMgASgDEhgKEGF2YWlsYWJsZV9taWNyb3MYBCABKAMSFwoPcmVzZXJ2ZWRfbWljcm9zGAUgASgDEhAKCHByaW9yaXR5GAYgASgFEi8KC2V4cGlyZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpzb3VyY2VfcmVmGAggASgJIi8KCFF1YW50aXR5EhEKCWRpbWVuc2lvbhgBIAEoCRIQCghxdWFudGl0eRgCIAEoAyI+CgVQcmljZRIRCglkaW1lbnNpb24YASABKAkSFQoNYW1vdW50X21pY3JvcxgCIAEoAxILCgNwZXIYAyABKAMi1AIKC0xlZGdlckVudHJ5EhcKD2xlZGdlcl9lbnRyeV9pZBgBIAEoCRIMCgRib29rGAIgASgJEhUKDWFtb3VudF9taWNyb3MYAyABKAMSLwoEa2luZBgEIAEoDjIhLnNvdWsuYmlsbGluZy52MS5MZWRnZXJFbnRyeS5LaW5kEi8KC2NyZWF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpwb3N0aW5nX2lkGAYgASgJEhMKC2luc3RhbmNlX2lkGAcgASgJEhYKDnJlc2VydmF0aW9uX2lkGAggASgJEhIKCnNvdXJjZV9yZWYYCSABKAkiUAoES2luZBIUChBLSU5EX1VOU1BFQ0lGSUVEEAASDwoLS0lORF9UT1BfVVAQARIPCgtLSU5EX1NFVFRMRRACEhAKDEtJTkRfT1ZFUlJVThADItgBCgdSZWNlaXB0EhIKCnJlY2VpcHRfaWQYASABKAkSFgoOcmVzZXJ2YXRpb25faWQYAiABKAkSKwoFbGluZXMYAyADKAsyHC5zb3VrLmJpbGxpbmcudjEuUmVjZWlwdExpbmUSEwoLY29zdF9taWNyb3MYBCABKAMSFgoOY2hhcmdlZF9taWNyb3MYBSABKAMSFgoOb3ZlcnJ1bl9taWNyb3MYBiABKAMSLwoLY3JlYXRlX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkkKC1JlY2VpcHRMaW5lEhEKCWRpbWVuc2lvbhgBIAEoCRIQCghxdWFudGl0eRgCIAEoAxIVCg1hbW91bnRfbWljcm9zGAMgASgDIjcKEU9wZW5XYWxsZXRSZXF1ZXN0Eg4KBm9yZ19pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJIicKEk9wZW5XYWxsZXRSZXNwb25zZRIRCgl3YWxsZXRfaWQYASABKAkiagoST3BlbkFjY291bnRSZXF1ZXN0Eg4KBm9yZ19pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhMKC2luc3RhbmNlX2lkGAMgASgJEhsKE3ByaWNlX3NjaGVkdWxlX2hhc2gYBCABKAkiKAoTT3BlbkFjY291bnRSZXNwb25zZRIRCgl3YWxsZXRfaWQYASABKAkibwoWU2V0QWNjb3VudFN0YXRlUmVxdWVzdBITCgtpbnN0YW5jZV9pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEiwKBXN0YXRlGAMgASgOMh0uc291ay5iaWxsaW5nLnYxLkFjY291bnRTdGF0ZSIZChdTZXRBY2NvdW50U3RhdGVSZXNwb25zZSKKAQoXUHV0UHJpY2VTY2hlZHVsZVJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRImCgZwcmljZXMYAiADKAsyFi5zb3VrLmJpbGxpbmcudjEuUHJpY2USMwoQZGVmYXVsdF9lc3RpbWF0ZRgDIAMoCzIZLnNvdWsuYmlsbGluZy52MS5RdWFudGl0eSI3ChhQdXRQcmljZVNjaGVkdWxlUmVzcG9uc2USGwoTcHJpY2Vfc2NoZWR1bGVfaGFzaBgBIAEoCSKtAQoQQXV0aG9yaXplUmVxdWVzdBITCgtpbnN0YW5jZV9pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEisKCGVzdGltYXRlGAMgAygLMhkuc291ay5iaWxsaW5nLnYxLlF1YW50aXR5Ei8KDHRpbWVfdG9fbGl2ZRgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhISCgpzb3VyY2VfcmVmGAUgASgJIpQBChFBdXRob3JpemVSZXNwb25zZRIPCgdhbGxvd2VkGAEgASgIEhYKDnJlc2VydmF0aW9uX2lkGAIgASgJEhUKDWJ1ZGdldF9taWNyb3MYAyABKAMSLwoLZXhwaXJlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnJlYXNvbhgFIAEoCSJlCg1TZXR0bGVSZXF1ZXN0EhYKDnJlc2VydmF0aW9uX2lkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSKAoFdXNhZ2UYAyADKAsyGS5zb3VrLmJpbGxpbmcudjEuUXVhbnRpdHkibAoOU2V0dGxlUmVzcG9uc2USFgoOYmFsYW5jZV9taWNyb3MYASABKAMSFwoPbGVkZ2VyX2VudHJ5X2lkGAIgASgJEikKB3JlY2VpcHQYAyABKAsyGC5zb3VrLmJpbGxpbmcudjEuUmVjZWlwdCI8Cg5SZWxlYXNlUmVxdWVzdBIWCg5yZXNlcnZhdGlvbl9pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJIikKD1JlbGVhc2VSZXNwb25zZRIWCg5iYWxhbmNlX21pY3JvcxgBIAEoAyK3AQoMVG9wVXBSZXF1ZXN0Eg4KBm9yZ19pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhUKDWFtb3VudF9taWNyb3MYAyABKAMSJwoGc291cmNlGAQgASgOMhcuc291ay5iaWxsaW5nLnYxLlNvdXJjZRISCgpzb3VyY2VfcmVmGAUgASgJEi8KC2V4cGlyZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJQCg1Ub3BVcFJlc3BvbnNlEhYKDmJhbGFuY2VfbWljcm9zGAEgASgDEhcKD2xlZGdlcl9lbnRyeV9pZBgCIAEoCRIOCgZsb3RfaWQYAyABKAkiIgoQR2V0V2FsbGV0UmVxdWVzdBIOCgZvcmdfaWQYASABKAkiPAoRR2V0V2FsbGV0UmVzcG9uc2USJwoGd2FsbGV0GAEgASgLMhcuc291ay5iaWxsaW5nLnYxLldhbGxldCJmChhMaXN0TGVkZ2VyRW50cmllc1JlcXVlc3QSDgoGb3JnX2lkGAEgASgJEhMKC2luc3RhbmNlX2lkGAIgASgJEhEKCXBhZ2Vfc2l6ZRgDIAEoBRISCgpwYWdlX3Rva2VuGAQgASgJImoKGUxpc3RMZWRnZXJFbnRyaWVzUmVzcG9uc2USNAoObGVkZ2VyX2VudHJpZXMYASADKAsyHC5zb3VrLmJpbGxpbmcudjEuTGVkZ2VyRW50cnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJKkcKBlNvdXJjZRIWChJTT1VSQ0VfVU5TUEVDSUZJRUQQABIQCgxTT1VSQ0VfVFJJQUwQARITCg9TT1VSQ0VfUFVSQ0hBU0UQAip7CgxBY2NvdW50U3RhdGUSHQoZQUNDT1VOVF9TVEFURV9VTlNQRUNJRklFRBAAEhgKFEFDQ09VTlRfU1RBVEVfQUNUSVZFEAESGAoUQUNDT1VOVF9TVEFURV9GUk9aRU4QAhIYChRBQ0NPVU5UX1NUQVRFX0NMT1NFRBADMu8JCg5CaWxsaW5nU2VydmljZRJ0CgpPcGVuV2FsbGV0EiIuc291ay5iaWxsaW5nLnYxLk9wZW5XYWxsZXRSZXF1ZXN0GiMuc291ay5iaWxsaW5nLnYxLk9wZW5XYWxsZXRSZXNwb25zZSIdsuEYGQgCEgd0ZW5hbmN5IgoIARIGb3JnX2lkKAESeQoLT3BlbkFjY291bnQSIy5zb3VrLmJpbGxpbmcudjEuT3BlbkFjY291bnRSZXF1ZXN0GiQuc291ay5iaWxsaW5nLnYxLk9wZW5BY2NvdW50UmVzcG9uc2UiH7LhGBsIAhIJaW5zdGFuY2VzIgoIARIGb3JnX2lkKAESfQoPU2V0QWNjb3VudFN0YXRlEicuc291ay5iaWxsaW5nLnYxLlNldEFjY291bnRTdGF0ZVJlcXVlc3QaKC5zb3VrLmJpbGxpbmcudjEuU2V0QWNjb3VudFN0YXRlUmVzcG9uc2UiF7LhGBMIAhIJaW5zdGFuY2VzIgIIAigBEn4KEFB1dFByaWNlU2NoZWR1bGUSKC5zb3VrLmJpbGxpbmcudjEuUHV0UHJpY2VTY2hlZHVsZVJlcXVlc3QaKS5zb3VrLmJpbGxpbmcudjEuUHV0UHJpY2VTY2hlZHVsZVJlc3BvbnNlIhWy4RgRCAISB2NhdGFsb2ciAggEKAESZgoJQXV0aG9yaXplEiEuc291ay5iaWxsaW5nLnYxLkF1dGhvcml6ZVJlcXVlc3QaIi5zb3VrLmJpbGxpbmcudjEuQXV0aG9yaXplUmVzcG9uc2UiErLhGA4IAhIEcnVucyICCAIoARJdCgZTZXR0bGUSHi5zb3VrLmJpbGxpbmcudjEuU2V0dGxlUmVxdWVzdBofLnNvdWsuYmlsbGluZy52MS5TZXR0bGVSZXNwb25zZSISsuEYDggCEgRydW5zIgIIAigBEmAKB1JlbGVhc2USHy5zb3VrLmJpbGxpbmcudjEuUmVsZWFzZVJlcXVlc3QaIC5zb3VrLmJpbGxpbmcudjEuUmVsZWFzZVJlc3BvbnNlIhKy4RgOCAISBHJ1bnMiAggCKAESbwoFVG9wVXASHS5zb3VrLmJpbGxpbmcudjEuVG9wVXBSZXF1ZXN0Gh4uc291ay5iaWxsaW5nLnYxLlRvcFVwUmVzcG9uc2UiJ7LhGCMIAhIIY29tbWVyY2USB3RlbmFuY3kiCggBEgZvcmdfaWQoARKlAQoJR2V0V2FsbGV0EiEuc291ay5iaWxsaW5nLnYxLkdldFdhbGxldFJlcXVlc3QaIi5zb3VrLmJpbGxpbmcudjEuR2V0V2FsbGV0UmVzcG9uc2UiUZACAbLhGDgIARIHdGVuYW5jeRIEcnVucxIJaW5zdGFuY2VzGgxiaWxsaW5nLnJlYWQiCggBEgZvcmdfaWQoA4LT5JMCDBIKL3YxL3dhbGxldBKqAQoRTGlzdExlZGdlckVudHJpZXMSKS5zb3VrLmJpbGxpbmcudjEuTGlzdExlZGdlckVudHJpZXNSZXF1ZXN0Giouc291ay5iaWxsaW5nLnYxLkxpc3RMZWRnZXJFbnRyaWVzUmVzcG9uc2UiPpACAbLhGB4IARoMYmlsbGluZy5yZWFkIgoIARIGb3JnX2lkKAOC0+STAhMSES92MS9sZWRnZXJFbnRyaWVzYgZwcm90bzM", [file_google_api_annotations, file_google_protobuf_duration, file_google_protobuf_timestamp, file_souk_access_v1_access]);
+  fileDesc("Ch1zb3VrL2JpbGxpbmcvdjEvYmlsbGluZy5wcm90bxIPc291ay5iaWxsaW5nLnYxIr0BCgZXYWxsZXQSEQoJd2FsbGV0X2lkGAEgASgJEg4KBm9yZ19pZBgCIAEoCRIYChBhdmFpbGFibGVfbWljcm9zGAMgASgDEhcKD3Jlc2VydmVkX21pY3JvcxgEIAEoAxIiCgRsb3RzGAUgAygLMhQuc291ay5iaWxsaW5nLnYxLkxvdBIMCgRldGFnGAYgASgJEisKBXN0YXRlGAcgASgOMhwuc291ay5iaWxsaW5nLnYxLldhbGxldFN0YXRlIuEBCgNMb3QSDgoGbG90X2lkGAEgASgJEicKBnNvdXJjZRgCIAEoDjIXLnNvdWsuYmlsbGluZy52MS5Tb3VyY2USFwoPb3JpZ2luYWxfbWljcm9zGAMgASgDEhgKEGF2YWlsYWJsZV9taWNyb3MYBCABKAMSFwoPcmVzZXJ2ZWRfbWljcm9zGAUgASgDEhAKCHByaW9yaXR5GAYgASgFEi8KC2V4cGlyZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpzb3VyY2VfcmVmGAggASgJIi8KCFF1YW50aXR5EhEKCWRpbWVuc2lvbhgBIAEoCRIQCghxdWFudGl0eRgCIAEoAyI+CgVQcmljZRIRCglkaW1lbnNpb24YASABKAkSFQoNYW1vdW50X21pY3JvcxgCIAEoAxILCgNwZXIYAyABKAMijgMKC0xlZGdlckVudHJ5EhcKD2xlZGdlcl9lbnRyeV9pZBgBIAEoCRIMCgRib29rGAIgASgJEhUKDWFtb3VudF9taWNyb3MYAyABKAMSLwoEa2luZBgEIAEoDjIhLnNvdWsuYmlsbGluZy52MS5MZWRnZXJFbnRyeS5LaW5kEi8KC2NyZWF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpwb3N0aW5nX2lkGAYgASgJEhMKC2luc3RhbmNlX2lkGAcgASgJEhYKDnJlc2VydmF0aW9uX2lkGAggASgJEhIKCnNvdXJjZV9yZWYYCSABKAkiiQEKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg8KC0tJTkRfVE9QX1VQEAESDwoLS0lORF9TRVRUTEUQAhIQCgxLSU5EX09WRVJSVU4QAxIRCg1LSU5EX1JFVkVSU0FMEAQSEwoPS0lORF9BREpVU1RNRU5UEAUSDwoLS0lORF9FWFBJUlkQBiLYAQoHUmVjZWlwdBISCgpyZWNlaXB0X2lkGAEgASgJEhYKDnJlc2VydmF0aW9uX2lkGAIgASgJEisKBWxpbmVzGAMgAygLMhwuc291ay5iaWxsaW5nLnYxLlJlY2VpcHRMaW5lEhMKC2Nvc3RfbWljcm9zGAQgASgDEhYKDmNoYXJnZWRfbWljcm9zGAUgASgDEhYKDm92ZXJydW5fbWljcm9zGAYgASgDEi8KC2NyZWF0ZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJJCgtSZWNlaXB0TGluZRIRCglkaW1lbnNpb24YASABKAkSEAoIcXVhbnRpdHkYAiABKAMSFQoNYW1vdW50X21pY3JvcxgDIAEoAyI3ChFPcGVuV2FsbGV0UmVxdWVzdBIOCgZvcmdfaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSInChJPcGVuV2FsbGV0UmVzcG9uc2USEQoJd2FsbGV0X2lkGAEgASgJImoKEk9wZW5BY2NvdW50UmVxdWVzdBIOCgZvcmdfaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRITCgtpbnN0YW5jZV9pZBgDIAEoCRIbChNwcmljZV9zY2hlZHVsZV9oYXNoGAQgASgJIigKE09wZW5BY2NvdW50UmVzcG9uc2USEQoJd2FsbGV0X2lkGAEgASgJIm8KFlNldEFjY291bnRTdGF0ZVJlcXVlc3QSEwoLaW5zdGFuY2VfaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRIsCgVzdGF0ZRgDIAEoDjIdLnNvdWsuYmlsbGluZy52MS5BY2NvdW50U3RhdGUiGQoXU2V0QWNjb3VudFN0YXRlUmVzcG9uc2UiigEKF1B1dFByaWNlU2NoZWR1bGVSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSJgoGcHJpY2VzGAIgAygLMhYuc291ay5iaWxsaW5nLnYxLlByaWNlEjMKEGRlZmF1bHRfZXN0aW1hdGUYAyADKAsyGS5zb3VrLmJpbGxpbmcudjEuUXVhbnRpdHkiNwoYUHV0UHJpY2VTY2hlZHVsZVJlc3BvbnNlEhsKE3ByaWNlX3NjaGVkdWxlX2hhc2gYASABKAkirQEKEEF1dGhvcml6ZVJlcXVlc3QSEwoLaW5zdGFuY2VfaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRIrCghlc3RpbWF0ZRgDIAMoCzIZLnNvdWsuYmlsbGluZy52MS5RdWFudGl0eRIvCgx0aW1lX3RvX2xpdmUYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEgoKc291cmNlX3JlZhgFIAEoCSK8AQoRQXV0aG9yaXplUmVzcG9uc2USDwoHYWxsb3dlZBgBIAEoCBIWCg5yZXNlcnZhdGlvbl9pZBgCIAEoCRIVCg1idWRnZXRfbWljcm9zGAMgASgDEi8KC2V4cGlyZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZyZWFzb24YBSABKAkSJgoGcHJpY2VzGAYgAygLMhYuc291ay5iaWxsaW5nLnYxLlByaWNlImUKDVNldHRsZVJlcXVlc3QSFgoOcmVzZXJ2YXRpb25faWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRIoCgV1c2FnZRgDIAMoCzIZLnNvdWsuYmlsbGluZy52MS5RdWFudGl0eSJsCg5TZXR0bGVSZXNwb25zZRIWCg5iYWxhbmNlX21pY3JvcxgBIAEoAxIXCg9sZWRnZXJfZW50cnlfaWQYAiABKAkSKQoHcmVjZWlwdBgDIAEoCzIYLnNvdWsuYmlsbGluZy52MS5SZWNlaXB0IjwKDlJlbGVhc2VSZXF1ZXN0EhYKDnJlc2VydmF0aW9uX2lkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkiKQoPUmVsZWFzZVJlc3BvbnNlEhYKDmJhbGFuY2VfbWljcm9zGAEgASgDIrcBCgxUb3BVcFJlcXVlc3QSDgoGb3JnX2lkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSFQoNYW1vdW50X21pY3JvcxgDIAEoAxInCgZzb3VyY2UYBCABKA4yFy5zb3VrLmJpbGxpbmcudjEuU291cmNlEhIKCnNvdXJjZV9yZWYYBSABKAkSLwoLZXhwaXJlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIlAKDVRvcFVwUmVzcG9uc2USFgoOYmFsYW5jZV9taWNyb3MYASABKAMSFwoPbGVkZ2VyX2VudHJ5X2lkGAIgASgJEg4KBmxvdF9pZBgDIAEoCSIiChBHZXRXYWxsZXRSZXF1ZXN0Eg4KBm9yZ19pZBgBIAEoCSI8ChFHZXRXYWxsZXRSZXNwb25zZRInCgZ3YWxsZXQYASABKAsyFy5zb3VrLmJpbGxpbmcudjEuV2FsbGV0ImYKGExpc3RMZWRnZXJFbnRyaWVzUmVxdWVzdBIOCgZvcmdfaWQYASABKAkSEwoLaW5zdGFuY2VfaWQYAiABKAkSEQoJcGFnZV9zaXplGAMgASgFEhIKCnBhZ2VfdG9rZW4YBCABKAkiagoZTGlzdExlZGdlckVudHJpZXNSZXNwb25zZRI0Cg5sZWRnZXJfZW50cmllcxgBIAMoCzIcLnNvdWsuYmlsbGluZy52MS5MZWRnZXJFbnRyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkimQEKDUV4dGVuZFJlcXVlc3QSFgoOcmVzZXJ2YXRpb25faWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRIrCghlc3RpbWF0ZRgDIAMoCzIZLnNvdWsuYmlsbGluZy52MS5RdWFudGl0eRIvCgx0aW1lX3RvX2xpdmUYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ieQoORXh0ZW5kUmVzcG9uc2USDwoHYWxsb3dlZBgBIAEoCBIVCg1idWRnZXRfbWljcm9zGAIgASgDEi8KC2V4cGlyZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZyZWFzb24YBCABKAkidAoTUmV2ZXJzZVRvcFVwUmVxdWVzdBIOCgZvcmdfaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRISCgpzb3VyY2VfcmVmGAMgASgJEhUKDWFtb3VudF9taWNyb3MYBCABKAMSDgoGcmVhc29uGAUgASgJIpEBChRSZXZlcnNlVG9wVXBSZXNwb25zZRIXCg9yZXZlcnNlZF9taWNyb3MYASABKAMSFgoOcGVuZGluZ19taWNyb3MYAiABKAMSFwoPY29uc3VtZWRfbWljcm9zGAMgASgDEhYKDmJhbGFuY2VfbWljcm9zGAQgASgDEhcKD2xlZGdlcl9lbnRyeV9pZBgFIAEoCSJhChlTZXRBY2NvdW50U2NoZWR1bGVSZXF1ZXN0EhMKC2luc3RhbmNlX2lkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSGwoTcHJpY2Vfc2NoZWR1bGVfaGFzaBgDIAEoCSIcChpTZXRBY2NvdW50U2NoZWR1bGVSZXNwb25zZSKPAQoTQWRqdXN0V2FsbGV0UmVxdWVzdBIOCgZvcmdfaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRIVCg1hbW91bnRfbWljcm9zGAMgASgDEgwKBG5vdGUYBCABKAkSLwoLZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkcKFEFkanVzdFdhbGxldFJlc3BvbnNlEhYKDmJhbGFuY2VfbWljcm9zGAEgASgDEhcKD2xlZGdlcl9lbnRyeV9pZBgCIAEoCSJoChVTZXRXYWxsZXRTdGF0ZVJlcXVlc3QSDgoGb3JnX2lkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSKwoFc3RhdGUYAyABKA4yHC5zb3VrLmJpbGxpbmcudjEuV2FsbGV0U3RhdGUiQQoWU2V0V2FsbGV0U3RhdGVSZXNwb25zZRInCgZ3YWxsZXQYASABKAsyFy5zb3VrLmJpbGxpbmcudjEuV2FsbGV0IiQKEldhdGNoV2FsbGV0UmVxdWVzdBIOCgZvcmdfaWQYASABKAkicgoTV2F0Y2hXYWxsZXRSZXNwb25zZRInCgZ3YWxsZXQYASABKAsyFy5zb3VrLmJpbGxpbmcudjEuV2FsbGV0EjIKDmhlYXJ0YmVhdF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCInChFHZXRSZWNlaXB0UmVxdWVzdBISCgpyZWNlaXB0X2lkGAEgASgJIj8KEkdldFJlY2VpcHRSZXNwb25zZRIpCgdyZWNlaXB0GAEgASgLMhguc291ay5iaWxsaW5nLnYxLlJlY2VpcHQqXQoLV2FsbGV0U3RhdGUSHAoYV0FMTEVUX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTV0FMTEVUX1NUQVRFX0FDVElWRRABEhcKE1dBTExFVF9TVEFURV9GUk9aRU4QAipeCgZTb3VyY2USFgoSU09VUkNFX1VOU1BFQ0lGSUVEEAASEAoMU09VUkNFX1RSSUFMEAESEwoPU09VUkNFX1BVUkNIQVNFEAISFQoRU09VUkNFX0FESlVTVE1FTlQQAyp7CgxBY2NvdW50U3RhdGUSHQoZQUNDT1VOVF9TVEFURV9VTlNQRUNJRklFRBAAEhgKFEFDQ09VTlRfU1RBVEVfQUNUSVZFEAESGAoUQUNDT1VOVF9TVEFURV9GUk9aRU4QAhIYChRBQ0NPVU5UX1NUQVRFX0NMT1NFRBADMr4RCg5CaWxsaW5nU2VydmljZRJ0CgpPcGVuV2FsbGV0EiIuc291ay5iaWxsaW5nLnYxLk9wZW5XYWxsZXRSZXF1ZXN0GiMuc291ay5iaWxsaW5nLnYxLk9wZW5XYWxsZXRSZXNwb25zZSIdsuEYGQgCEgd0ZW5hbmN5IgoIARIGb3JnX2lkKAESeQoLT3BlbkFjY291bnQSIy5zb3VrLmJpbGxpbmcudjEuT3BlbkFjY291bnRSZXF1ZXN0GiQuc291ay5iaWxsaW5nLnYxLk9wZW5BY2NvdW50UmVzcG9uc2UiH7LhGBsIAhIJaW5zdGFuY2VzIgoIARIGb3JnX2lkKAESfQoPU2V0QWNjb3VudFN0YXRlEicuc291ay5iaWxsaW5nLnYxLlNldEFjY291bnRTdGF0ZVJlcXVlc3QaKC5zb3VrLmJpbGxpbmcudjEuU2V0QWNjb3VudFN0YXRlUmVzcG9uc2UiF7LhGBMIAhIJaW5zdGFuY2VzIgIIAigBEn4KEFB1dFByaWNlU2NoZWR1bGUSKC5zb3VrLmJpbGxpbmcudjEuUHV0UHJpY2VTY2hlZHVsZVJlcXVlc3QaKS5zb3VrLmJpbGxpbmcudjEuUHV0UHJpY2VTY2hlZHVsZVJlc3BvbnNlIhWy4RgRCAISB2NhdGFsb2ciAggEKAESZgoJQXV0aG9yaXplEiEuc291ay5iaWxsaW5nLnYxLkF1dGhvcml6ZVJlcXVlc3QaIi5zb3VrLmJpbGxpbmcudjEuQXV0aG9yaXplUmVzcG9uc2UiErLhGA4IAhIEcnVucyICCAIoARJdCgZTZXR0bGUSHi5zb3VrLmJpbGxpbmcudjEuU2V0dGxlUmVxdWVzdBofLnNvdWsuYmlsbGluZy52MS5TZXR0bGVSZXNwb25zZSISsuEYDggCEgRydW5zIgIIAigBEmAKB1JlbGVhc2USHy5zb3VrLmJpbGxpbmcudjEuUmVsZWFzZVJlcXVlc3QaIC5zb3VrLmJpbGxpbmcudjEuUmVsZWFzZVJlc3BvbnNlIhKy4RgOCAISBHJ1bnMiAggCKAESbwoFVG9wVXASHS5zb3VrLmJpbGxpbmcudjEuVG9wVXBSZXF1ZXN0Gh4uc291ay5iaWxsaW5nLnYxLlRvcFVwUmVzcG9uc2UiJ7LhGCMIAhIIY29tbWVyY2USB3RlbmFuY3kiCggBEgZvcmdfaWQoARKlAQoJR2V0V2FsbGV0EiEuc291ay5iaWxsaW5nLnYxLkdldFdhbGxldFJlcXVlc3QaIi5zb3VrLmJpbGxpbmcudjEuR2V0V2FsbGV0UmVzcG9uc2UiUZACAbLhGDgIARIHdGVuYW5jeRIEcnVucxIJaW5zdGFuY2VzGgxiaWxsaW5nLnJlYWQiCggBEgZvcmdfaWQoA4LT5JMCDBIKL3YxL3dhbGxldBKqAQoRTGlzdExlZGdlckVudHJpZXMSKS5zb3VrLmJpbGxpbmcudjEuTGlzdExlZGdlckVudHJpZXNSZXF1ZXN0Giouc291ay5iaWxsaW5nLnYxLkxpc3RMZWRnZXJFbnRyaWVzUmVzcG9uc2UiPpACAbLhGB4IARoMYmlsbGluZy5yZWFkIgoIARIGb3JnX2lkKAOC0+STAhMSES92MS9sZWRnZXJFbnRyaWVzEl0KBkV4dGVuZBIeLnNvdWsuYmlsbGluZy52MS5FeHRlbmRSZXF1ZXN0Gh8uc291ay5iaWxsaW5nLnYxLkV4dGVuZFJlc3BvbnNlIhKy4RgOCAISBHJ1bnMiAggCKAESewoMUmV2ZXJzZVRvcFVwEiQuc291ay5iaWxsaW5nLnYxLlJldmVyc2VUb3BVcFJlcXVlc3QaJS5zb3VrLmJpbGxpbmcudjEuUmV2ZXJzZVRvcFVwUmVzcG9uc2UiHrLhGBoIAhIIY29tbWVyY2UiCggBEgZvcmdfaWQoARKGAQoSU2V0QWNjb3VudFNjaGVkdWxlEiouc291ay5iaWxsaW5nLnYxLlNldEFjY291bnRTY2hlZHVsZVJlcXVlc3QaKy5zb3VrLmJpbGxpbmcudjEuU2V0QWNjb3VudFNjaGVkdWxlUmVzcG9uc2UiF7LhGBMIAhIJaW5zdGFuY2VzIgIIAigBEpQBCgxBZGp1c3RXYWxsZXQSJC5zb3VrLmJpbGxpbmcudjEuQWRqdXN0V2FsbGV0UmVxdWVzdBolLnNvdWsuYmlsbGluZy52MS5BZGp1c3RXYWxsZXRSZXNwb25zZSI3suEYFwgBGg1iaWxsaW5nLmFkbWluIgIIBCgBgtPkkwIWOgEqIhEvdjEvd2FsbGV0OmFkanVzdBKcAQoOU2V0V2FsbGV0U3RhdGUSJi5zb3VrLmJpbGxpbmcudjEuU2V0V2FsbGV0U3RhdGVSZXF1ZXN0Gicuc291ay5iaWxsaW5nLnYxLlNldFdhbGxldFN0YXRlUmVzcG9uc2UiObLhGBcIARoNYmlsbGluZy5hZG1pbiICCAQoAYLT5JMCGDoBKiITL3YxL3dhbGxldDpzZXRTdGF0ZRKZAQoLV2F0Y2hXYWxsZXQSIy5zb3VrLmJpbGxpbmcudjEuV2F0Y2hXYWxsZXRSZXF1ZXN0GiQuc291ay5iaWxsaW5nLnYxLldhdGNoV2FsbGV0UmVzcG9uc2UiPZACAbLhGB4IARoMYmlsbGluZy5yZWFkIgoIARIGb3JnX2lkKAOC0+STAhISEC92MS93YWxsZXQ6d2F0Y2gwARKVAQoKR2V0UmVjZWlwdBIiLnNvdWsuYmlsbGluZy52MS5HZXRSZWNlaXB0UmVxdWVzdBojLnNvdWsuYmlsbGluZy52MS5HZXRSZWNlaXB0UmVzcG9uc2UiPpACAbLhGBYIARoMYmlsbGluZy5yZWFkIgIIAigDgtPkkwIbEhkvdjEvcmVjZWlwdHMve3JlY2VpcHRfaWR9YgZwcm90bzM", [file_google_api_annotations, file_google_protobuf_duration, file_google_protobuf_timestamp, file_souk_access_v1_access]);
 
 /**
  * An org's credits.
@@ -66,6 +66,13 @@ export type Wallet = Message<"souk.billing.v1.Wallet"> & {
    * @generated from field: string etag = 6;
    */
   etag: string;
+
+  /**
+   * Whether it may be spent from.
+   *
+   * @generated from field: souk.billing.v1.WalletState state = 7;
+   */
+  state: WalletState;
 };
 
 /**
@@ -318,6 +325,27 @@ export enum LedgerEntry_Kind {
    * @generated from enum value: KIND_OVERRUN = 3;
    */
   OVERRUN = 3,
+
+  /**
+   * A top-up was taken back.
+   *
+   * @generated from enum value: KIND_REVERSAL = 4;
+   */
+  REVERSAL = 4,
+
+  /**
+   * An operator gave or took.
+   *
+   * @generated from enum value: KIND_ADJUSTMENT = 5;
+   */
+  ADJUSTMENT = 5,
+
+  /**
+   * The free rest of a lot expired.
+   *
+   * @generated from enum value: KIND_EXPIRY = 6;
+   */
+  EXPIRY = 6,
 }
 
 /**
@@ -731,6 +759,13 @@ export type AuthorizeResponse = Message<"souk.billing.v1.AuthorizeResponse"> & {
    * @generated from field: string reason = 5;
    */
   reason: string;
+
+  /**
+   * The prices that the reservation will be settled at, so that work can stop within its budget.
+   *
+   * @generated from field: repeated souk.billing.v1.Price prices = 6;
+   */
+  prices: Price[];
 };
 
 /**
@@ -1063,6 +1098,496 @@ export const ListLedgerEntriesResponseSchema: GenMessage<ListLedgerEntriesRespon
   messageDesc(file_souk_billing_v1_billing, 26);
 
 /**
+ * Asks for more on a reservation.
+ *
+ * @generated from message souk.billing.v1.ExtendRequest
+ */
+export type ExtendRequest = Message<"souk.billing.v1.ExtendRequest"> & {
+  /**
+   * Required. The reservation.
+   *
+   * @generated from field: string reservation_id = 1;
+   */
+  reservationId: string;
+
+  /**
+   * Required. Repeats are recognised by it.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * What more the work may use; empty: only hold it longer.
+   *
+   * @generated from field: repeated souk.billing.v1.Quantity estimate = 3;
+   */
+  estimate: Quantity[];
+
+  /**
+   * How long it holds from now on; absent: as it stands; at most 24 hours.
+   *
+   * @generated from field: google.protobuf.Duration time_to_live = 4;
+   */
+  timeToLive?: Duration | undefined;
+};
+
+/**
+ * Describes the message souk.billing.v1.ExtendRequest.
+ * Use `create(ExtendRequestSchema)` to create a new message.
+ */
+export const ExtendRequestSchema: GenMessage<ExtendRequest> = /*@__PURE__*/
+  messageDesc(file_souk_billing_v1_billing, 27);
+
+/**
+ * The reservation, or why it stays as it was.
+ *
+ * @generated from message souk.billing.v1.ExtendResponse
+ */
+export type ExtendResponse = Message<"souk.billing.v1.ExtendResponse"> & {
+  /**
+   * Whether it was extended.
+   *
+   * @generated from field: bool allowed = 1;
+   */
+  allowed: boolean;
+
+  /**
+   * What may be spent in all.
+   *
+   * @generated from field: int64 budget_micros = 2;
+   */
+  budgetMicros: bigint;
+
+  /**
+   * When it expires by itself.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 3;
+   */
+  expireTime?: Timestamp | undefined;
+
+  /**
+   * Why not: INSUFFICIENT_CREDITS, ACCOUNT_FROZEN, ACCOUNT_CLOSED, WALLET_FROZEN.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message souk.billing.v1.ExtendResponse.
+ * Use `create(ExtendResponseSchema)` to create a new message.
+ */
+export const ExtendResponseSchema: GenMessage<ExtendResponse> = /*@__PURE__*/
+  messageDesc(file_souk_billing_v1_billing, 28);
+
+/**
+ * Takes a top-up back.
+ *
+ * @generated from message souk.billing.v1.ReverseTopUpRequest
+ */
+export type ReverseTopUpRequest = Message<"souk.billing.v1.ReverseTopUpRequest"> & {
+  /**
+   * Required. The org.
+   *
+   * @generated from field: string org_id = 1;
+   */
+  orgId: string;
+
+  /**
+   * Required. Repeats are recognised by it.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * Required. The source_ref that the top-up was made with.
+   *
+   * @generated from field: string source_ref = 3;
+   */
+  sourceRef: string;
+
+  /**
+   * How much at most; 0: all that is left.
+   *
+   * @generated from field: int64 amount_micros = 4;
+   */
+  amountMicros: bigint;
+
+  /**
+   * What caused it, e.g. saleor:<order>:<line>:reversal:<n>.
+   *
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message souk.billing.v1.ReverseTopUpRequest.
+ * Use `create(ReverseTopUpRequestSchema)` to create a new message.
+ */
+export const ReverseTopUpRequestSchema: GenMessage<ReverseTopUpRequest> = /*@__PURE__*/
+  messageDesc(file_souk_billing_v1_billing, 29);
+
+/**
+ * What was taken back.
+ *
+ * @generated from message souk.billing.v1.ReverseTopUpResponse
+ */
+export type ReverseTopUpResponse = Message<"souk.billing.v1.ReverseTopUpResponse"> & {
+  /**
+   * Taken back now.
+   *
+   * @generated from field: int64 reversed_micros = 1;
+   */
+  reversedMicros: bigint;
+
+  /**
+   * Taken back as reservations release.
+   *
+   * @generated from field: int64 pending_micros = 2;
+   */
+  pendingMicros: bigint;
+
+  /**
+   * Not taken back: it was spent or had expired before.
+   *
+   * @generated from field: int64 consumed_micros = 3;
+   */
+  consumedMicros: bigint;
+
+  /**
+   * What the wallet holds afterwards: available and reserved together.
+   *
+   * @generated from field: int64 balance_micros = 4;
+   */
+  balanceMicros: bigint;
+
+  /**
+   * The wallet's entry; empty when nothing was taken now.
+   *
+   * @generated from field: string ledger_entry_id = 5;
+   */
+  ledgerEntryId: string;
+};
+
+/**
+ * Describes the message souk.billing.v1.ReverseTopUpResponse.
+ * Use `create(ReverseTopUpResponseSchema)` to create a new message.
+ */
+export const ReverseTopUpResponseSchema: GenMessage<ReverseTopUpResponse> = /*@__PURE__*/
+  messageDesc(file_souk_billing_v1_billing, 30);
+
+/**
+ * Asks for other prices.
+ *
+ * @generated from message souk.billing.v1.SetAccountScheduleRequest
+ */
+export type SetAccountScheduleRequest = Message<"souk.billing.v1.SetAccountScheduleRequest"> & {
+  /**
+   * Required. The instance whose account it is.
+   *
+   * @generated from field: string instance_id = 1;
+   */
+  instanceId: string;
+
+  /**
+   * Required. Repeats are recognised by it.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * Required. The prices.
+   *
+   * @generated from field: string price_schedule_hash = 3;
+   */
+  priceScheduleHash: string;
+};
+
+/**
+ * Describes the message souk.billing.v1.SetAccountScheduleRequest.
+ * Use `create(SetAccountScheduleRequestSchema)` to create a new message.
+ */
+export const SetAccountScheduleRequestSchema: GenMessage<SetAccountScheduleRequest> = /*@__PURE__*/
+  messageDesc(file_souk_billing_v1_billing, 31);
+
+/**
+ * The account spends at the new prices.
+ *
+ * @generated from message souk.billing.v1.SetAccountScheduleResponse
+ */
+export type SetAccountScheduleResponse = Message<"souk.billing.v1.SetAccountScheduleResponse"> & {
+};
+
+/**
+ * Describes the message souk.billing.v1.SetAccountScheduleResponse.
+ * Use `create(SetAccountScheduleResponseSchema)` to create a new message.
+ */
+export const SetAccountScheduleResponseSchema: GenMessage<SetAccountScheduleResponse> = /*@__PURE__*/
+  messageDesc(file_souk_billing_v1_billing, 32);
+
+/**
+ * Gives or takes credits.
+ *
+ * @generated from message souk.billing.v1.AdjustWalletRequest
+ */
+export type AdjustWalletRequest = Message<"souk.billing.v1.AdjustWalletRequest"> & {
+  /**
+   * Required. The org.
+   *
+   * @generated from field: string org_id = 1;
+   */
+  orgId: string;
+
+  /**
+   * Required. Repeats are recognised by it.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * Required. More than zero gives, less takes free credits in burn order.
+   *
+   * @generated from field: int64 amount_micros = 3;
+   */
+  amountMicros: bigint;
+
+  /**
+   * Required. Why, for the books; up to 200 characters.
+   *
+   * @generated from field: string note = 4;
+   */
+  note: string;
+
+  /**
+   * When given credits expire; absent: never.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 5;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message souk.billing.v1.AdjustWalletRequest.
+ * Use `create(AdjustWalletRequestSchema)` to create a new message.
+ */
+export const AdjustWalletRequestSchema: GenMessage<AdjustWalletRequest> = /*@__PURE__*/
+  messageDesc(file_souk_billing_v1_billing, 33);
+
+/**
+ * The books are adjusted.
+ *
+ * @generated from message souk.billing.v1.AdjustWalletResponse
+ */
+export type AdjustWalletResponse = Message<"souk.billing.v1.AdjustWalletResponse"> & {
+  /**
+   * What the wallet holds afterwards: available and reserved together.
+   *
+   * @generated from field: int64 balance_micros = 1;
+   */
+  balanceMicros: bigint;
+
+  /**
+   * The wallet's entry.
+   *
+   * @generated from field: string ledger_entry_id = 2;
+   */
+  ledgerEntryId: string;
+};
+
+/**
+ * Describes the message souk.billing.v1.AdjustWalletResponse.
+ * Use `create(AdjustWalletResponseSchema)` to create a new message.
+ */
+export const AdjustWalletResponseSchema: GenMessage<AdjustWalletResponse> = /*@__PURE__*/
+  messageDesc(file_souk_billing_v1_billing, 34);
+
+/**
+ * Asks for a wallet's state to change.
+ *
+ * @generated from message souk.billing.v1.SetWalletStateRequest
+ */
+export type SetWalletStateRequest = Message<"souk.billing.v1.SetWalletStateRequest"> & {
+  /**
+   * Required. The org.
+   *
+   * @generated from field: string org_id = 1;
+   */
+  orgId: string;
+
+  /**
+   * Required. Repeats are recognised by it.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * Required. The wanted state.
+   *
+   * @generated from field: souk.billing.v1.WalletState state = 3;
+   */
+  state: WalletState;
+};
+
+/**
+ * Describes the message souk.billing.v1.SetWalletStateRequest.
+ * Use `create(SetWalletStateRequestSchema)` to create a new message.
+ */
+export const SetWalletStateRequestSchema: GenMessage<SetWalletStateRequest> = /*@__PURE__*/
+  messageDesc(file_souk_billing_v1_billing, 35);
+
+/**
+ * The wallet's state changed.
+ *
+ * @generated from message souk.billing.v1.SetWalletStateResponse
+ */
+export type SetWalletStateResponse = Message<"souk.billing.v1.SetWalletStateResponse"> & {
+  /**
+   * The wallet.
+   *
+   * @generated from field: souk.billing.v1.Wallet wallet = 1;
+   */
+  wallet?: Wallet | undefined;
+};
+
+/**
+ * Describes the message souk.billing.v1.SetWalletStateResponse.
+ * Use `create(SetWalletStateResponseSchema)` to create a new message.
+ */
+export const SetWalletStateResponseSchema: GenMessage<SetWalletStateResponse> = /*@__PURE__*/
+  messageDesc(file_souk_billing_v1_billing, 36);
+
+/**
+ * Names an org.
+ *
+ * @generated from message souk.billing.v1.WatchWalletRequest
+ */
+export type WatchWalletRequest = Message<"souk.billing.v1.WatchWalletRequest"> & {
+  /**
+   * Required. The org.
+   *
+   * @generated from field: string org_id = 1;
+   */
+  orgId: string;
+};
+
+/**
+ * Describes the message souk.billing.v1.WatchWalletRequest.
+ * Use `create(WatchWalletRequestSchema)` to create a new message.
+ */
+export const WatchWalletRequestSchema: GenMessage<WatchWalletRequest> = /*@__PURE__*/
+  messageDesc(file_souk_billing_v1_billing, 37);
+
+/**
+ * The wallet as it stands, or a heartbeat.
+ *
+ * @generated from message souk.billing.v1.WatchWalletResponse
+ */
+export type WatchWalletResponse = Message<"souk.billing.v1.WatchWalletResponse"> & {
+  /**
+   * The wallet; absent in a heartbeat.
+   *
+   * @generated from field: souk.billing.v1.Wallet wallet = 1;
+   */
+  wallet?: Wallet | undefined;
+
+  /**
+   * When a heartbeat was sent.
+   *
+   * @generated from field: google.protobuf.Timestamp heartbeat_time = 2;
+   */
+  heartbeatTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message souk.billing.v1.WatchWalletResponse.
+ * Use `create(WatchWalletResponseSchema)` to create a new message.
+ */
+export const WatchWalletResponseSchema: GenMessage<WatchWalletResponse> = /*@__PURE__*/
+  messageDesc(file_souk_billing_v1_billing, 38);
+
+/**
+ * Names a receipt.
+ *
+ * @generated from message souk.billing.v1.GetReceiptRequest
+ */
+export type GetReceiptRequest = Message<"souk.billing.v1.GetReceiptRequest"> & {
+  /**
+   * Required. The receipt.
+   *
+   * @generated from field: string receipt_id = 1;
+   */
+  receiptId: string;
+};
+
+/**
+ * Describes the message souk.billing.v1.GetReceiptRequest.
+ * Use `create(GetReceiptRequestSchema)` to create a new message.
+ */
+export const GetReceiptRequestSchema: GenMessage<GetReceiptRequest> = /*@__PURE__*/
+  messageDesc(file_souk_billing_v1_billing, 39);
+
+/**
+ * A receipt.
+ *
+ * @generated from message souk.billing.v1.GetReceiptResponse
+ */
+export type GetReceiptResponse = Message<"souk.billing.v1.GetReceiptResponse"> & {
+  /**
+   * The receipt.
+   *
+   * @generated from field: souk.billing.v1.Receipt receipt = 1;
+   */
+  receipt?: Receipt | undefined;
+};
+
+/**
+ * Describes the message souk.billing.v1.GetReceiptResponse.
+ * Use `create(GetReceiptResponseSchema)` to create a new message.
+ */
+export const GetReceiptResponseSchema: GenMessage<GetReceiptResponse> = /*@__PURE__*/
+  messageDesc(file_souk_billing_v1_billing, 40);
+
+/**
+ * Whether a wallet may be spent from.
+ *
+ * @generated from enum souk.billing.v1.WalletState
+ */
+export enum WalletState {
+  /**
+   * Not stated.
+   *
+   * @generated from enum value: WALLET_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Spends.
+   *
+   * @generated from enum value: WALLET_STATE_ACTIVE = 1;
+   */
+  ACTIVE = 1,
+
+  /**
+   * Spends nothing until active again; credits still come in.
+   *
+   * @generated from enum value: WALLET_STATE_FROZEN = 2;
+   */
+  FROZEN = 2,
+}
+
+/**
+ * Describes the enum souk.billing.v1.WalletState.
+ */
+export const WalletStateSchema: GenEnum<WalletState> = /*@__PURE__*/
+  enumDesc(file_souk_billing_v1_billing, 0);
+
+/**
  * Where credits come from.
  *
  * @generated from enum souk.billing.v1.Source
@@ -1088,13 +1613,20 @@ export enum Source {
    * @generated from enum value: SOURCE_PURCHASE = 2;
    */
   PURCHASE = 2,
+
+  /**
+   * Given by an operator.
+   *
+   * @generated from enum value: SOURCE_ADJUSTMENT = 3;
+   */
+  ADJUSTMENT = 3,
 }
 
 /**
  * Describes the enum souk.billing.v1.Source.
  */
 export const SourceSchema: GenEnum<Source> = /*@__PURE__*/
-  enumDesc(file_souk_billing_v1_billing, 0);
+  enumDesc(file_souk_billing_v1_billing, 1);
 
 /**
  * Whether an account may spend.
@@ -1135,7 +1667,7 @@ export enum AccountState {
  * Describes the enum souk.billing.v1.AccountState.
  */
 export const AccountStateSchema: GenEnum<AccountState> = /*@__PURE__*/
-  enumDesc(file_souk_billing_v1_billing, 1);
+  enumDesc(file_souk_billing_v1_billing, 2);
 
 /**
  * Owns wallets, lots, accounts, reservations, the ledger and receipts. Amounts are millionths of a
@@ -1188,7 +1720,7 @@ export const BillingService: GenService<{
   },
   /**
    * Reserves what a piece of work may cost. Not enough credit is an answer, not an error.
-   * Who: runs. Reasons: ACCOUNT_NOT_FOUND, DIMENSION_UNKNOWN.
+   * A dimension without a price costs nothing. Who: runs. Reasons: ACCOUNT_NOT_FOUND.
    *
    * @generated from rpc souk.billing.v1.BillingService.Authorize
    */
@@ -1199,7 +1731,8 @@ export const BillingService: GenService<{
   },
   /**
    * Charges what was used and frees the rest of the reservation. A second settle answers the first
-   * receipt. Who: runs. Reasons: RESERVATION_NOT_FOUND, RESERVATION_CLOSED, DIMENSION_UNKNOWN.
+   * receipt. After expiry what is available is charged, the rest is overrun. A dimension without a price
+   * costs nothing. Who: runs. Reasons: RESERVATION_NOT_FOUND, RESERVATION_CLOSED.
    *
    * @generated from rpc souk.billing.v1.BillingService.Settle
    */
@@ -1249,6 +1782,82 @@ export const BillingService: GenService<{
     methodKind: "unary";
     input: typeof ListLedgerEntriesRequestSchema;
     output: typeof ListLedgerEntriesResponseSchema;
+  },
+  /**
+   * Reserves more on an open reservation, or holds it longer. All or nothing; not enough credit is an
+   * answer, and the reservation stays as it was. Who: runs. Reasons: RESERVATION_NOT_FOUND,
+   * RESERVATION_CLOSED.
+   *
+   * @generated from rpc souk.billing.v1.BillingService.Extend
+   */
+  extend: {
+    methodKind: "unary";
+    input: typeof ExtendRequestSchema;
+    output: typeof ExtendResponseSchema;
+  },
+  /**
+   * Takes back what is left of the lot that a top-up made: the free part at once, the reserved part as
+   * its reservations release; never what was consumed. Who: commerce. Reasons: LOT_NOT_FOUND.
+   *
+   * @generated from rpc souk.billing.v1.BillingService.ReverseTopUp
+   */
+  reverseTopUp: {
+    methodKind: "unary";
+    input: typeof ReverseTopUpRequestSchema;
+    output: typeof ReverseTopUpResponseSchema;
+  },
+  /**
+   * Lets an account spend at the prices of another schedule; open reservations keep theirs.
+   * Who: instances. Reasons: ACCOUNT_NOT_FOUND, ACCOUNT_CLOSED, SCHEDULE_NOT_FOUND.
+   *
+   * @generated from rpc souk.billing.v1.BillingService.SetAccountSchedule
+   */
+  setAccountSchedule: {
+    methodKind: "unary";
+    input: typeof SetAccountScheduleRequestSchema;
+    output: typeof SetAccountScheduleResponseSchema;
+  },
+  /**
+   * Gives credits to an org's wallet, or takes free ones, with a note for the books. Who: operators.
+   * Reasons: WALLET_NOT_FOUND, AMOUNT_OUT_OF_RANGE, INSUFFICIENT_CREDITS.
+   *
+   * @generated from rpc souk.billing.v1.BillingService.AdjustWallet
+   */
+  adjustWallet: {
+    methodKind: "unary";
+    input: typeof AdjustWalletRequestSchema;
+    output: typeof AdjustWalletResponseSchema;
+  },
+  /**
+   * Freezes an org's wallet, or lets it spend again. Who: operators. Reasons: WALLET_NOT_FOUND.
+   *
+   * @generated from rpc souk.billing.v1.BillingService.SetWalletState
+   */
+  setWalletState: {
+    methodKind: "unary";
+    input: typeof SetWalletStateRequestSchema;
+    output: typeof SetWalletStateResponseSchema;
+  },
+  /**
+   * Streams an org's wallet: first as it stands, then whole again whenever it changed; a message without
+   * the wallet is a heartbeat. Who: readers of the org. Reasons: WALLET_NOT_FOUND.
+   *
+   * @generated from rpc souk.billing.v1.BillingService.WatchWallet
+   */
+  watchWallet: {
+    methodKind: "server_streaming";
+    input: typeof WatchWalletRequestSchema;
+    output: typeof WatchWalletResponseSchema;
+  },
+  /**
+   * Reads a receipt. Who: readers of its org. Reasons: RECEIPT_NOT_FOUND.
+   *
+   * @generated from rpc souk.billing.v1.BillingService.GetReceipt
+   */
+  getReceipt: {
+    methodKind: "unary";
+    input: typeof GetReceiptRequestSchema;
+    output: typeof GetReceiptResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_souk_billing_v1_billing, 0);

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file souk/catalog/v1/catalog.proto.
  */
 export const file_souk_catalog_v1_catalog: GenFile = /*@__PURE__*/
-  fileDesc("Ch1zb3VrL2NhdGFsb2cvdjEvY2F0YWxvZy5wcm90bxIPc291ay5jYXRhbG9nLnYxIvkBCghPZmZlcmluZxITCgtvZmZlcmluZ19pZBgBIAEoCRIMCgRzbHVnGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCRITCgtkZXNjcmlwdGlvbhgEIAEoCRIQCghjYXRlZ29yeRgFIAEoCRIUCgx2YWx1ZV9zdHJlYW0YBiABKAkSLwoLY3JlYXRlX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGV0YWcYCCABKAkSOAoObmV3ZXN0X3ZlcnNpb24YCSABKAsyIC5zb3VrLmNhdGFsb2cudjEuT2ZmZXJpbmdWZXJzaW9uIuwDCg9PZmZlcmluZ1ZlcnNpb24SGwoTb2ZmZXJpbmdfdmVyc2lvbl9pZBgBIAEoCRITCgtvZmZlcmluZ19pZBgCIAEoCRIUCgxjb250ZW50X2hhc2gYAyABKAkSFQoNYXJ0aWZhY3RfaGFzaBgEIAEoCRI1CgVzdGF0ZRgFIAEoDjImLnNvdWsuY2F0YWxvZy52MS5PZmZlcmluZ1ZlcnNpb24uU3RhdGUSFAoMY2FwYWJpbGl0aWVzGAYgAygJEhIKCmNvbm5lY3RvcnMYByADKAkSEwoLY29uZmlnX2pzb24YCCABKAkSJAoFcGxhbnMYCSADKAsyFS5zb3VrLmNhdGFsb2cudjEuUGxhbhIXCg9kZWZhdWx0X3BsYW5faWQYCiABKAkSNgoOcHJpY2Vfc2NoZWR1bGUYCyABKAsyHi5zb3VrLmNhdGFsb2cudjEuUHJpY2VTY2hlZHVsZRIwCgxwdWJsaXNoX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDW9mZmVyaW5nX3NsdWcYDSABKAkiRAoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIPCgtTVEFURV9EUkFGVBABEhMKD1NUQVRFX1BVQkxJU0hFRBACIrQBCgRQbGFuEg8KB3BsYW5faWQYASABKAkSDAoEc2x1ZxgCIAEoCRIUCgxkaXNwbGF5X25hbWUYAyABKAkSFAoMc2VsZl9zZXJ2aWNlGAQgASgIEhMKC2NvbmZpZ19qc29uGAUgASgJEisKBmxpbWl0cxgGIAEoCzIbLnNvdWsuY2F0YWxvZy52MS5QbGFuTGltaXRzEh8KF2luY2x1ZGVkX2NyZWRpdHNfbWljcm9zGAcgASgDIlMKClBsYW5MaW1pdHMSFwoPcnVuc19wZXJfbWludXRlGAEgASgFEhMKC2lucHV0X2J5dGVzGAIgASgDEhcKD2NvbmN1cnJlbnRfcnVucxgDIAEoBSKJAQoNUHJpY2VTY2hlZHVsZRIbChNwcmljZV9zY2hlZHVsZV9oYXNoGAEgASgJEiYKBnByaWNlcxgCIAMoCzIWLnNvdWsuY2F0YWxvZy52MS5QcmljZRIzChBkZWZhdWx0X2VzdGltYXRlGAMgAygLMhkuc291ay5jYXRhbG9nLnYxLlF1YW50aXR5Ij4KBVByaWNlEhEKCWRpbWVuc2lvbhgBIAEoCRIVCg1hbW91bnRfbWljcm9zGAIgASgDEgsKA3BlchgDIAEoAyIvCghRdWFudGl0eRIRCglkaW1lbnNpb24YASABKAkSEAoIcXVhbnRpdHkYAiABKAMiSAoHRmluZGluZxIMCgRjb2RlGAEgASgJEg8KB25vZGVfaWQYAiABKAkSDQoFZmllbGQYAyABKAkSDwoHbWVzc2FnZRgEIAEoCSKMAQoVQ3JlYXRlT2ZmZXJpbmdSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDAoEc2x1ZxgCIAEoCRIUCgxkaXNwbGF5X25hbWUYAyABKAkSEwoLZGVzY3JpcHRpb24YBCABKAkSEAoIY2F0ZWdvcnkYBSABKAkSFAoMdmFsdWVfc3RyZWFtGAYgASgJIkUKFkNyZWF0ZU9mZmVyaW5nUmVzcG9uc2USKwoIb2ZmZXJpbmcYASABKAsyGS5zb3VrLmNhdGFsb2cudjEuT2ZmZXJpbmcikwIKHVB1Ymxpc2hPZmZlcmluZ1ZlcnNpb25SZXF1ZXN0EhMKC29mZmVyaW5nX2lkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSEQoJZmxvd19qc29uGAMgASgMEhQKDGNhcGFiaWxpdGllcxgEIAMoCRISCgpjb25uZWN0b3JzGAUgAygJEhMKC2NvbmZpZ19qc29uGAYgASgJEiQKBXBsYW5zGAcgAygLMhUuc291ay5jYXRhbG9nLnYxLlBsYW4SGQoRZGVmYXVsdF9wbGFuX3NsdWcYCCABKAkSNgoOcHJpY2Vfc2NoZWR1bGUYCSABKAsyHi5zb3VrLmNhdGFsb2cudjEuUHJpY2VTY2hlZHVsZSJcCh5QdWJsaXNoT2ZmZXJpbmdWZXJzaW9uUmVzcG9uc2USOgoQb2ZmZXJpbmdfdmVyc2lvbhgBIAEoCzIgLnNvdWsuY2F0YWxvZy52MS5PZmZlcmluZ1ZlcnNpb24iZQoUTGlzdE9mZmVyaW5nc1JlcXVlc3QSEAoIY2F0ZWdvcnkYASABKAkSFAoMdmFsdWVfc3RyZWFtGAIgASgJEhEKCXBhZ2Vfc2l6ZRgDIAEoBRISCgpwYWdlX3Rva2VuGAQgASgJIl4KFUxpc3RPZmZlcmluZ3NSZXNwb25zZRIsCglvZmZlcmluZ3MYASADKAsyGS5zb3VrLmNhdGFsb2cudjEuT2ZmZXJpbmcSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIikKEkdldE9mZmVyaW5nUmVxdWVzdBITCgtvZmZlcmluZ19pZBgBIAEoCSJCChNHZXRPZmZlcmluZ1Jlc3BvbnNlEisKCG9mZmVyaW5nGAEgASgLMhkuc291ay5jYXRhbG9nLnYxLk9mZmVyaW5nIjgKGUdldE9mZmVyaW5nVmVyc2lvblJlcXVlc3QSGwoTb2ZmZXJpbmdfdmVyc2lvbl9pZBgBIAEoCSJYChpHZXRPZmZlcmluZ1ZlcnNpb25SZXNwb25zZRI6ChBvZmZlcmluZ192ZXJzaW9uGAEgASgLMiAuc291ay5jYXRhbG9nLnYxLk9mZmVyaW5nVmVyc2lvbiI+ChJSZXNvbHZlUGxhblJlcXVlc3QSFQoNb2ZmZXJpbmdfc2x1ZxgBIAEoCRIRCglwbGFuX3NsdWcYAiABKAkiQwoTUmVzb2x2ZVBsYW5SZXNwb25zZRIbChNvZmZlcmluZ192ZXJzaW9uX2lkGAEgASgJEg8KB3BsYW5faWQYAiABKAkyigcKDkNhdGFsb2dTZXJ2aWNlEpYBCg5DcmVhdGVPZmZlcmluZxImLnNvdWsuY2F0YWxvZy52MS5DcmVhdGVPZmZlcmluZ1JlcXVlc3QaJy5zb3VrLmNhdGFsb2cudjEuQ3JlYXRlT2ZmZXJpbmdSZXNwb25zZSIzsuEYFwgBGg1jYXRhbG9nLmFkbWluIgIIBCgBgtPkkwISOgEqIg0vdjEvb2ZmZXJpbmdzEsUBChZQdWJsaXNoT2ZmZXJpbmdWZXJzaW9uEi4uc291ay5jYXRhbG9nLnYxLlB1Ymxpc2hPZmZlcmluZ1ZlcnNpb25SZXF1ZXN0Gi8uc291ay5jYXRhbG9nLnYxLlB1Ymxpc2hPZmZlcmluZ1ZlcnNpb25SZXNwb25zZSJKsuEYFwgBGg1jYXRhbG9nLmFkbWluIgIIBCgBgtPkkwIpOgEqIiQvdjEvb2ZmZXJpbmdzL3tvZmZlcmluZ19pZH0vdmVyc2lvbnMSiQEKDUxpc3RPZmZlcmluZ3MSJS5zb3VrLmNhdGFsb2cudjEuTGlzdE9mZmVyaW5nc1JlcXVlc3QaJi5zb3VrLmNhdGFsb2cudjEuTGlzdE9mZmVyaW5nc1Jlc3BvbnNlIimQAgGy4RgNCAESASoiAggEKAMwAYLT5JMCDxINL3YxL29mZmVyaW5ncxKRAQoLR2V0T2ZmZXJpbmcSIy5zb3VrLmNhdGFsb2cudjEuR2V0T2ZmZXJpbmdSZXF1ZXN0GiQuc291ay5jYXRhbG9nLnYxLkdldE9mZmVyaW5nUmVzcG9uc2UiN5ACAbLhGA0IARIBKiICCAQoAzABgtPkkwIdEhsvdjEvb2ZmZXJpbmdzL3tvZmZlcmluZ19pZH0SgQEKEkdldE9mZmVyaW5nVmVyc2lvbhIqLnNvdWsuY2F0YWxvZy52MS5HZXRPZmZlcmluZ1ZlcnNpb25SZXF1ZXN0Gisuc291ay5jYXRhbG9nLnYxLkdldE9mZmVyaW5nVmVyc2lvblJlc3BvbnNlIhKQAgGy4RgLCAISASoiAggEKAMScwoLUmVzb2x2ZVBsYW4SIy5zb3VrLmNhdGFsb2cudjEuUmVzb2x2ZVBsYW5SZXF1ZXN0GiQuc291ay5jYXRhbG9nLnYxLlJlc29sdmVQbGFuUmVzcG9uc2UiGZACAbLhGBIIAhIIY29tbWVyY2UiAggEKANiBnByb3RvMw", [file_google_api_annotations, file_google_protobuf_timestamp, file_souk_access_v1_access]);
+  fileDesc("Ch1zb3VrL2NhdGFsb2cvdjEvY2F0YWxvZy5wcm90bxIPc291ay5jYXRhbG9nLnYxIr4DCghPZmZlcmluZxITCgtvZmZlcmluZ19pZBgBIAEoCRIMCgRzbHVnGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCRITCgtkZXNjcmlwdGlvbhgEIAEoCRIQCghjYXRlZ29yeRgFIAEoCRIUCgx2YWx1ZV9zdHJlYW0YBiABKAkSLwoLY3JlYXRlX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGV0YWcYCCABKAkSOAoObmV3ZXN0X3ZlcnNpb24YCSABKAsyIC5zb3VrLmNhdGFsb2cudjEuT2ZmZXJpbmdWZXJzaW9uEi4KBXN0YXRlGAogASgOMh8uc291ay5jYXRhbG9nLnYxLk9mZmVyaW5nLlN0YXRlEiwKCGVuZF90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJlCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhAKDFNUQVRFX0FDVElWRRABEhAKDFNUQVRFX1BBVVNFRBACEhAKDFNUQVRFX0VORElORxADEg8KC1NUQVRFX0VOREVEEAQimAQKD09mZmVyaW5nVmVyc2lvbhIbChNvZmZlcmluZ192ZXJzaW9uX2lkGAEgASgJEhMKC29mZmVyaW5nX2lkGAIgASgJEhQKDGNvbnRlbnRfaGFzaBgDIAEoCRIVCg1hcnRpZmFjdF9oYXNoGAQgASgJEjUKBXN0YXRlGAUgASgOMiYuc291ay5jYXRhbG9nLnYxLk9mZmVyaW5nVmVyc2lvbi5TdGF0ZRIUCgxjYXBhYmlsaXRpZXMYBiADKAkSEgoKY29ubmVjdG9ycxgHIAMoCRITCgtjb25maWdfanNvbhgIIAEoCRIkCgVwbGFucxgJIAMoCzIVLnNvdWsuY2F0YWxvZy52MS5QbGFuEhcKD2RlZmF1bHRfcGxhbl9pZBgKIAEoCRI2Cg5wcmljZV9zY2hlZHVsZRgLIAEoCzIeLnNvdWsuY2F0YWxvZy52MS5QcmljZVNjaGVkdWxlEjAKDHB1Ymxpc2hfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoNb2ZmZXJpbmdfc2x1ZxgNIAEoCRIqCghmaW5kaW5ncxgOIAMoCzIYLnNvdWsuY2F0YWxvZy52MS5GaW5kaW5nIkQKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASDwoLU1RBVEVfRFJBRlQQARITCg9TVEFURV9QVUJMSVNIRUQQAiK0AQoEUGxhbhIPCgdwbGFuX2lkGAEgASgJEgwKBHNsdWcYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEhQKDHNlbGZfc2VydmljZRgEIAEoCBITCgtjb25maWdfanNvbhgFIAEoCRIrCgZsaW1pdHMYBiABKAsyGy5zb3VrLmNhdGFsb2cudjEuUGxhbkxpbWl0cxIfChdpbmNsdWRlZF9jcmVkaXRzX21pY3JvcxgHIAEoAyJTCgpQbGFuTGltaXRzEhcKD3J1bnNfcGVyX21pbnV0ZRgBIAEoBRITCgtpbnB1dF9ieXRlcxgCIAEoAxIXCg9jb25jdXJyZW50X3J1bnMYAyABKAUiiQEKDVByaWNlU2NoZWR1bGUSGwoTcHJpY2Vfc2NoZWR1bGVfaGFzaBgBIAEoCRImCgZwcmljZXMYAiADKAsyFi5zb3VrLmNhdGFsb2cudjEuUHJpY2USMwoQZGVmYXVsdF9lc3RpbWF0ZRgDIAMoCzIZLnNvdWsuY2F0YWxvZy52MS5RdWFudGl0eSI+CgVQcmljZRIRCglkaW1lbnNpb24YASABKAkSFQoNYW1vdW50X21pY3JvcxgCIAEoAxILCgNwZXIYAyABKAMiLwoIUXVhbnRpdHkSEQoJZGltZW5zaW9uGAEgASgJEhAKCHF1YW50aXR5GAIgASgDIkgKB0ZpbmRpbmcSDAoEY29kZRgBIAEoCRIPCgdub2RlX2lkGAIgASgJEg0KBWZpZWxkGAMgASgJEg8KB21lc3NhZ2UYBCABKAkijAEKFUNyZWF0ZU9mZmVyaW5nUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEgwKBHNsdWcYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEhMKC2Rlc2NyaXB0aW9uGAQgASgJEhAKCGNhdGVnb3J5GAUgASgJEhQKDHZhbHVlX3N0cmVhbRgGIAEoCSJFChZDcmVhdGVPZmZlcmluZ1Jlc3BvbnNlEisKCG9mZmVyaW5nGAEgASgLMhkuc291ay5jYXRhbG9nLnYxLk9mZmVyaW5nIpMCCh1QdWJsaXNoT2ZmZXJpbmdWZXJzaW9uUmVxdWVzdBITCgtvZmZlcmluZ19pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhEKCWZsb3dfanNvbhgDIAEoDBIUCgxjYXBhYmlsaXRpZXMYBCADKAkSEgoKY29ubmVjdG9ycxgFIAMoCRITCgtjb25maWdfanNvbhgGIAEoCRIkCgVwbGFucxgHIAMoCzIVLnNvdWsuY2F0YWxvZy52MS5QbGFuEhkKEWRlZmF1bHRfcGxhbl9zbHVnGAggASgJEjYKDnByaWNlX3NjaGVkdWxlGAkgASgLMh4uc291ay5jYXRhbG9nLnYxLlByaWNlU2NoZWR1bGUiXAoeUHVibGlzaE9mZmVyaW5nVmVyc2lvblJlc3BvbnNlEjoKEG9mZmVyaW5nX3ZlcnNpb24YASABKAsyIC5zb3VrLmNhdGFsb2cudjEuT2ZmZXJpbmdWZXJzaW9uImUKFExpc3RPZmZlcmluZ3NSZXF1ZXN0EhAKCGNhdGVnb3J5GAEgASgJEhQKDHZhbHVlX3N0cmVhbRgCIAEoCRIRCglwYWdlX3NpemUYAyABKAUSEgoKcGFnZV90b2tlbhgEIAEoCSJeChVMaXN0T2ZmZXJpbmdzUmVzcG9uc2USLAoJb2ZmZXJpbmdzGAEgAygLMhkuc291ay5jYXRhbG9nLnYxLk9mZmVyaW5nEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIpChJHZXRPZmZlcmluZ1JlcXVlc3QSEwoLb2ZmZXJpbmdfaWQYASABKAkiQgoTR2V0T2ZmZXJpbmdSZXNwb25zZRIrCghvZmZlcmluZxgBIAEoCzIZLnNvdWsuY2F0YWxvZy52MS5PZmZlcmluZyI4ChlHZXRPZmZlcmluZ1ZlcnNpb25SZXF1ZXN0EhsKE29mZmVyaW5nX3ZlcnNpb25faWQYASABKAkiWAoaR2V0T2ZmZXJpbmdWZXJzaW9uUmVzcG9uc2USOgoQb2ZmZXJpbmdfdmVyc2lvbhgBIAEoCzIgLnNvdWsuY2F0YWxvZy52MS5PZmZlcmluZ1ZlcnNpb24iPgoSUmVzb2x2ZVBsYW5SZXF1ZXN0EhUKDW9mZmVyaW5nX3NsdWcYASABKAkSEQoJcGxhbl9zbHVnGAIgASgJIkMKE1Jlc29sdmVQbGFuUmVzcG9uc2USGwoTb2ZmZXJpbmdfdmVyc2lvbl9pZBgBIAEoCRIPCgdwbGFuX2lkGAIgASgJIncKCkNhcGFiaWxpdHkSDAoEbmFtZRgBIAEoCRIUCgxkaXNwbGF5X25hbWUYAiABKAkSEwoLZGVzY3JpcHRpb24YAyABKAkSEwoLc2NoZW1hX2pzb24YBCABKAkSGwoTZGVmYXVsdF9jb25maWdfanNvbhgFIAEoCSJPChRQYXVzZU9mZmVyaW5nUmVxdWVzdBITCgtvZmZlcmluZ19pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEg4KBnJlYXNvbhgDIAEoCSJEChVQYXVzZU9mZmVyaW5nUmVzcG9uc2USKwoIb2ZmZXJpbmcYASABKAsyGS5zb3VrLmNhdGFsb2cudjEuT2ZmZXJpbmciQAoVUmVzdW1lT2ZmZXJpbmdSZXF1ZXN0EhMKC29mZmVyaW5nX2lkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkiRQoWUmVzdW1lT2ZmZXJpbmdSZXNwb25zZRIrCghvZmZlcmluZxgBIAEoCzIZLnNvdWsuY2F0YWxvZy52MS5PZmZlcmluZyJ/ChZFbmRPZmZlcmluZ0xpZmVSZXF1ZXN0EhMKC29mZmVyaW5nX2lkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSLAoIZW5kX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnJlYXNvbhgEIAEoCSJGChdFbmRPZmZlcmluZ0xpZmVSZXNwb25zZRIrCghvZmZlcmluZxgBIAEoCzIZLnNvdWsuY2F0YWxvZy52MS5PZmZlcmluZyJZChtMaXN0T2ZmZXJpbmdWZXJzaW9uc1JlcXVlc3QSEwoLb2ZmZXJpbmdfaWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkidAocTGlzdE9mZmVyaW5nVmVyc2lvbnNSZXNwb25zZRI7ChFvZmZlcmluZ192ZXJzaW9ucxgBIAMoCzIgLnNvdWsuY2F0YWxvZy52MS5PZmZlcmluZ1ZlcnNpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIhkKF0xpc3RDYXBhYmlsaXRpZXNSZXF1ZXN0Ik0KGExpc3RDYXBhYmlsaXRpZXNSZXNwb25zZRIxCgxjYXBhYmlsaXRpZXMYASADKAsyGy5zb3VrLmNhdGFsb2cudjEuQ2FwYWJpbGl0eTLuDQoOQ2F0YWxvZ1NlcnZpY2USlgEKDkNyZWF0ZU9mZmVyaW5nEiYuc291ay5jYXRhbG9nLnYxLkNyZWF0ZU9mZmVyaW5nUmVxdWVzdBonLnNvdWsuY2F0YWxvZy52MS5DcmVhdGVPZmZlcmluZ1Jlc3BvbnNlIjOy4RgXCAEaDWNhdGFsb2cuYWRtaW4iAggEKAGC0+STAhI6ASoiDS92MS9vZmZlcmluZ3MSxQEKFlB1Ymxpc2hPZmZlcmluZ1ZlcnNpb24SLi5zb3VrLmNhdGFsb2cudjEuUHVibGlzaE9mZmVyaW5nVmVyc2lvblJlcXVlc3QaLy5zb3VrLmNhdGFsb2cudjEuUHVibGlzaE9mZmVyaW5nVmVyc2lvblJlc3BvbnNlIkqy4RgXCAEaDWNhdGFsb2cuYWRtaW4iAggEKAGC0+STAik6ASoiJC92MS9vZmZlcmluZ3Mve29mZmVyaW5nX2lkfS92ZXJzaW9ucxKJAQoNTGlzdE9mZmVyaW5ncxIlLnNvdWsuY2F0YWxvZy52MS5MaXN0T2ZmZXJpbmdzUmVxdWVzdBomLnNvdWsuY2F0YWxvZy52MS5MaXN0T2ZmZXJpbmdzUmVzcG9uc2UiKZACAbLhGA0IARIBKiICCAQoAzABgtPkkwIPEg0vdjEvb2ZmZXJpbmdzEpEBCgtHZXRPZmZlcmluZxIjLnNvdWsuY2F0YWxvZy52MS5HZXRPZmZlcmluZ1JlcXVlc3QaJC5zb3VrLmNhdGFsb2cudjEuR2V0T2ZmZXJpbmdSZXNwb25zZSI3kAIBsuEYDQgBEgEqIgIIBCgDMAGC0+STAh0SGy92MS9vZmZlcmluZ3Mve29mZmVyaW5nX2lkfRKBAQoSR2V0T2ZmZXJpbmdWZXJzaW9uEiouc291ay5jYXRhbG9nLnYxLkdldE9mZmVyaW5nVmVyc2lvblJlcXVlc3QaKy5zb3VrLmNhdGFsb2cudjEuR2V0T2ZmZXJpbmdWZXJzaW9uUmVzcG9uc2UiEpACAbLhGAsIAhIBKiICCAQoAxJzCgtSZXNvbHZlUGxhbhIjLnNvdWsuY2F0YWxvZy52MS5SZXNvbHZlUGxhblJlcXVlc3QaJC5zb3VrLmNhdGFsb2cudjEuUmVzb2x2ZVBsYW5SZXNwb25zZSIZkAIBsuEYEggCEghjb21tZXJjZSICCAQoAxKnAQoNUGF1c2VPZmZlcmluZxIlLnNvdWsuY2F0YWxvZy52MS5QYXVzZU9mZmVyaW5nUmVxdWVzdBomLnNvdWsuY2F0YWxvZy52MS5QYXVzZU9mZmVyaW5nUmVzcG9uc2UiR7LhGBcIARoNY2F0YWxvZy5hZG1pbiICCAQoAYLT5JMCJjoBKiIhL3YxL29mZmVyaW5ncy97b2ZmZXJpbmdfaWR9OnBhdXNlEqsBCg5SZXN1bWVPZmZlcmluZxImLnNvdWsuY2F0YWxvZy52MS5SZXN1bWVPZmZlcmluZ1JlcXVlc3QaJy5zb3VrLmNhdGFsb2cudjEuUmVzdW1lT2ZmZXJpbmdSZXNwb25zZSJIsuEYFwgBGg1jYXRhbG9nLmFkbWluIgIIBCgBgtPkkwInOgEqIiIvdjEvb2ZmZXJpbmdzL3tvZmZlcmluZ19pZH06cmVzdW1lEq8BCg9FbmRPZmZlcmluZ0xpZmUSJy5zb3VrLmNhdGFsb2cudjEuRW5kT2ZmZXJpbmdMaWZlUmVxdWVzdBooLnNvdWsuY2F0YWxvZy52MS5FbmRPZmZlcmluZ0xpZmVSZXNwb25zZSJJsuEYFwgBGg1jYXRhbG9nLmFkbWluIgIIBCgBgtPkkwIoOgEqIiMvdjEvb2ZmZXJpbmdzL3tvZmZlcmluZ19pZH06ZW5kTGlmZRK/AQoUTGlzdE9mZmVyaW5nVmVyc2lvbnMSLC5zb3VrLmNhdGFsb2cudjEuTGlzdE9mZmVyaW5nVmVyc2lvbnNSZXF1ZXN0Gi0uc291ay5jYXRhbG9nLnYxLkxpc3RPZmZlcmluZ1ZlcnNpb25zUmVzcG9uc2UiSpACAbLhGBcIARoNY2F0YWxvZy5hZG1pbiICCAQoA4LT5JMCJhIkL3YxL29mZmVyaW5ncy97b2ZmZXJpbmdfaWR9L3ZlcnNpb25zEpUBChBMaXN0Q2FwYWJpbGl0aWVzEiguc291ay5jYXRhbG9nLnYxLkxpc3RDYXBhYmlsaXRpZXNSZXF1ZXN0Gikuc291ay5jYXRhbG9nLnYxLkxpc3RDYXBhYmlsaXRpZXNSZXNwb25zZSIskAIBsuEYDQgBEgEqIgIIBCgDMAGC0+STAhISEC92MS9jYXBhYmlsaXRpZXNiBnByb3RvMw", [file_google_api_annotations, file_google_protobuf_timestamp, file_souk_access_v1_access]);
 
 /**
  * A stable product.
@@ -86,6 +86,20 @@ export type Offering = Message<"souk.catalog.v1.Offering"> & {
    * @generated from field: souk.catalog.v1.OfferingVersion newest_version = 9;
    */
   newestVersion?: OfferingVersion | undefined;
+
+  /**
+   * Where it stands.
+   *
+   * @generated from field: souk.catalog.v1.Offering.State state = 10;
+   */
+  state: Offering_State;
+
+  /**
+   * When its life ends, or ended; absent: no end is set.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 11;
+   */
+  endTime?: Timestamp | undefined;
 };
 
 /**
@@ -94,6 +108,54 @@ export type Offering = Message<"souk.catalog.v1.Offering"> & {
  */
 export const OfferingSchema: GenMessage<Offering> = /*@__PURE__*/
   messageDesc(file_souk_catalog_v1_catalog, 0);
+
+/**
+ * Where an offering stands.
+ *
+ * @generated from enum souk.catalog.v1.Offering.State
+ */
+export enum Offering_State {
+  /**
+   * Not stated.
+   *
+   * @generated from enum value: STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Is sold.
+   *
+   * @generated from enum value: STATE_ACTIVE = 1;
+   */
+  ACTIVE = 1,
+
+  /**
+   * Is not sold, and what was sold of it does not serve, until resumed.
+   *
+   * @generated from enum value: STATE_PAUSED = 2;
+   */
+  PAUSED = 2,
+
+  /**
+   * Is not sold any more; what was sold of it serves until its end time.
+   *
+   * @generated from enum value: STATE_ENDING = 3;
+   */
+  ENDING = 3,
+
+  /**
+   * Its end time has passed; what was sold of it is terminated.
+   *
+   * @generated from enum value: STATE_ENDED = 4;
+   */
+  ENDED = 4,
+}
+
+/**
+ * Describes the enum souk.catalog.v1.Offering.State.
+ */
+export const Offering_StateSchema: GenEnum<Offering_State> = /*@__PURE__*/
+  enumDesc(file_souk_catalog_v1_catalog, 0, 0);
 
 /**
  * An immutable release of an offering.
@@ -191,6 +253,13 @@ export type OfferingVersion = Message<"souk.catalog.v1.OfferingVersion"> & {
    * @generated from field: string offering_slug = 13;
    */
   offeringSlug: string;
+
+  /**
+   * What keeps a draft from being published.
+   *
+   * @generated from field: repeated souk.catalog.v1.Finding findings = 14;
+   */
+  findings: Finding[];
 };
 
 /**
@@ -858,6 +927,322 @@ export const ResolvePlanResponseSchema: GenMessage<ResolvePlanResponse> = /*@__P
   messageDesc(file_souk_catalog_v1_catalog, 19);
 
 /**
+ * Something an offering version can ask for.
+ *
+ * @generated from message souk.catalog.v1.Capability
+ */
+export type Capability = Message<"souk.catalog.v1.Capability"> & {
+  /**
+   * Natural key, e.g. rag or web_widget.branding.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Text for people.
+   *
+   * @generated from field: string display_name = 2;
+   */
+  displayName: string;
+
+  /**
+   * One sentence for people.
+   *
+   * @generated from field: string description = 3;
+   */
+  description: string;
+
+  /**
+   * The JSON Schema of its configuration.
+   *
+   * @generated from field: string schema_json = 4;
+   */
+  schemaJson: string;
+
+  /**
+   * Its configuration where nobody says otherwise, a JSON object.
+   *
+   * @generated from field: string default_config_json = 5;
+   */
+  defaultConfigJson: string;
+};
+
+/**
+ * Describes the message souk.catalog.v1.Capability.
+ * Use `create(CapabilitySchema)` to create a new message.
+ */
+export const CapabilitySchema: GenMessage<Capability> = /*@__PURE__*/
+  messageDesc(file_souk_catalog_v1_catalog, 20);
+
+/**
+ * Names the offering to pause.
+ *
+ * @generated from message souk.catalog.v1.PauseOfferingRequest
+ */
+export type PauseOfferingRequest = Message<"souk.catalog.v1.PauseOfferingRequest"> & {
+  /**
+   * Required. The offering.
+   *
+   * @generated from field: string offering_id = 1;
+   */
+  offeringId: string;
+
+  /**
+   * Required. Repeats are recognised by it.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * Why, for the tenants; up to 200 characters.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message souk.catalog.v1.PauseOfferingRequest.
+ * Use `create(PauseOfferingRequestSchema)` to create a new message.
+ */
+export const PauseOfferingRequestSchema: GenMessage<PauseOfferingRequest> = /*@__PURE__*/
+  messageDesc(file_souk_catalog_v1_catalog, 21);
+
+/**
+ * The paused offering.
+ *
+ * @generated from message souk.catalog.v1.PauseOfferingResponse
+ */
+export type PauseOfferingResponse = Message<"souk.catalog.v1.PauseOfferingResponse"> & {
+  /**
+   * The offering.
+   *
+   * @generated from field: souk.catalog.v1.Offering offering = 1;
+   */
+  offering?: Offering | undefined;
+};
+
+/**
+ * Describes the message souk.catalog.v1.PauseOfferingResponse.
+ * Use `create(PauseOfferingResponseSchema)` to create a new message.
+ */
+export const PauseOfferingResponseSchema: GenMessage<PauseOfferingResponse> = /*@__PURE__*/
+  messageDesc(file_souk_catalog_v1_catalog, 22);
+
+/**
+ * Names the offering to resume.
+ *
+ * @generated from message souk.catalog.v1.ResumeOfferingRequest
+ */
+export type ResumeOfferingRequest = Message<"souk.catalog.v1.ResumeOfferingRequest"> & {
+  /**
+   * Required. The offering.
+   *
+   * @generated from field: string offering_id = 1;
+   */
+  offeringId: string;
+
+  /**
+   * Required. Repeats are recognised by it.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message souk.catalog.v1.ResumeOfferingRequest.
+ * Use `create(ResumeOfferingRequestSchema)` to create a new message.
+ */
+export const ResumeOfferingRequestSchema: GenMessage<ResumeOfferingRequest> = /*@__PURE__*/
+  messageDesc(file_souk_catalog_v1_catalog, 23);
+
+/**
+ * The resumed offering.
+ *
+ * @generated from message souk.catalog.v1.ResumeOfferingResponse
+ */
+export type ResumeOfferingResponse = Message<"souk.catalog.v1.ResumeOfferingResponse"> & {
+  /**
+   * The offering.
+   *
+   * @generated from field: souk.catalog.v1.Offering offering = 1;
+   */
+  offering?: Offering | undefined;
+};
+
+/**
+ * Describes the message souk.catalog.v1.ResumeOfferingResponse.
+ * Use `create(ResumeOfferingResponseSchema)` to create a new message.
+ */
+export const ResumeOfferingResponseSchema: GenMessage<ResumeOfferingResponse> = /*@__PURE__*/
+  messageDesc(file_souk_catalog_v1_catalog, 24);
+
+/**
+ * Names the offering to end.
+ *
+ * @generated from message souk.catalog.v1.EndOfferingLifeRequest
+ */
+export type EndOfferingLifeRequest = Message<"souk.catalog.v1.EndOfferingLifeRequest"> & {
+  /**
+   * Required. The offering.
+   *
+   * @generated from field: string offering_id = 1;
+   */
+  offeringId: string;
+
+  /**
+   * Required. Repeats are recognised by it.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * Required. The deadline; not before now.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 3;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * Why, for the tenants; up to 200 characters.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message souk.catalog.v1.EndOfferingLifeRequest.
+ * Use `create(EndOfferingLifeRequestSchema)` to create a new message.
+ */
+export const EndOfferingLifeRequestSchema: GenMessage<EndOfferingLifeRequest> = /*@__PURE__*/
+  messageDesc(file_souk_catalog_v1_catalog, 25);
+
+/**
+ * The ending offering.
+ *
+ * @generated from message souk.catalog.v1.EndOfferingLifeResponse
+ */
+export type EndOfferingLifeResponse = Message<"souk.catalog.v1.EndOfferingLifeResponse"> & {
+  /**
+   * The offering.
+   *
+   * @generated from field: souk.catalog.v1.Offering offering = 1;
+   */
+  offering?: Offering | undefined;
+};
+
+/**
+ * Describes the message souk.catalog.v1.EndOfferingLifeResponse.
+ * Use `create(EndOfferingLifeResponseSchema)` to create a new message.
+ */
+export const EndOfferingLifeResponseSchema: GenMessage<EndOfferingLifeResponse> = /*@__PURE__*/
+  messageDesc(file_souk_catalog_v1_catalog, 26);
+
+/**
+ * Asks for a page of versions.
+ *
+ * @generated from message souk.catalog.v1.ListOfferingVersionsRequest
+ */
+export type ListOfferingVersionsRequest = Message<"souk.catalog.v1.ListOfferingVersionsRequest"> & {
+  /**
+   * Required. The offering.
+   *
+   * @generated from field: string offering_id = 1;
+   */
+  offeringId: string;
+
+  /**
+   * At most so many; 0 means 50, more than 1000 means 1000.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * Where to go on; empty: from the start.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message souk.catalog.v1.ListOfferingVersionsRequest.
+ * Use `create(ListOfferingVersionsRequestSchema)` to create a new message.
+ */
+export const ListOfferingVersionsRequestSchema: GenMessage<ListOfferingVersionsRequest> = /*@__PURE__*/
+  messageDesc(file_souk_catalog_v1_catalog, 27);
+
+/**
+ * A page of versions.
+ *
+ * @generated from message souk.catalog.v1.ListOfferingVersionsResponse
+ */
+export type ListOfferingVersionsResponse = Message<"souk.catalog.v1.ListOfferingVersionsResponse"> & {
+  /**
+   * The versions, newest first.
+   *
+   * @generated from field: repeated souk.catalog.v1.OfferingVersion offering_versions = 1;
+   */
+  offeringVersions: OfferingVersion[];
+
+  /**
+   * Where to go on; empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message souk.catalog.v1.ListOfferingVersionsResponse.
+ * Use `create(ListOfferingVersionsResponseSchema)` to create a new message.
+ */
+export const ListOfferingVersionsResponseSchema: GenMessage<ListOfferingVersionsResponse> = /*@__PURE__*/
+  messageDesc(file_souk_catalog_v1_catalog, 28);
+
+/**
+ * Asks for the capabilities.
+ *
+ * @generated from message souk.catalog.v1.ListCapabilitiesRequest
+ */
+export type ListCapabilitiesRequest = Message<"souk.catalog.v1.ListCapabilitiesRequest"> & {
+};
+
+/**
+ * Describes the message souk.catalog.v1.ListCapabilitiesRequest.
+ * Use `create(ListCapabilitiesRequestSchema)` to create a new message.
+ */
+export const ListCapabilitiesRequestSchema: GenMessage<ListCapabilitiesRequest> = /*@__PURE__*/
+  messageDesc(file_souk_catalog_v1_catalog, 29);
+
+/**
+ * The capabilities.
+ *
+ * @generated from message souk.catalog.v1.ListCapabilitiesResponse
+ */
+export type ListCapabilitiesResponse = Message<"souk.catalog.v1.ListCapabilitiesResponse"> & {
+  /**
+   * The capabilities, by name.
+   *
+   * @generated from field: repeated souk.catalog.v1.Capability capabilities = 1;
+   */
+  capabilities: Capability[];
+};
+
+/**
+ * Describes the message souk.catalog.v1.ListCapabilitiesResponse.
+ * Use `create(ListCapabilitiesResponseSchema)` to create a new message.
+ */
+export const ListCapabilitiesResponseSchema: GenMessage<ListCapabilitiesResponse> = /*@__PURE__*/
+  messageDesc(file_souk_catalog_v1_catalog, 30);
+
+/**
  * Owns offerings, versions, plans, price schedules and the artifacts they name.
  *
  * @generated from service souk.catalog.v1.CatalogService
@@ -928,6 +1313,62 @@ export const CatalogService: GenService<{
     methodKind: "unary";
     input: typeof ResolvePlanRequestSchema;
     output: typeof ResolvePlanResponseSchema;
+  },
+  /**
+   * Stops the sale of an offering and pauses its instances, until resumed. Who: operators.
+   * Reasons: OFFERING_NOT_FOUND, ILLEGAL_TRANSITION.
+   *
+   * @generated from rpc souk.catalog.v1.CatalogService.PauseOffering
+   */
+  pauseOffering: {
+    methodKind: "unary";
+    input: typeof PauseOfferingRequestSchema;
+    output: typeof PauseOfferingResponseSchema;
+  },
+  /**
+   * Sells a paused offering again and resumes its instances. Who: operators.
+   * Reasons: OFFERING_NOT_FOUND, ILLEGAL_TRANSITION.
+   *
+   * @generated from rpc souk.catalog.v1.CatalogService.ResumeOffering
+   */
+  resumeOffering: {
+    methodKind: "unary";
+    input: typeof ResumeOfferingRequestSchema;
+    output: typeof ResumeOfferingResponseSchema;
+  },
+  /**
+   * Ends an offering at a deadline: it is not sold any more from now on, its tenants get notice by event,
+   * and its instances are terminated at the deadline. Again moves the deadline while it has not passed.
+   * Who: operators. Reasons: OFFERING_NOT_FOUND, ILLEGAL_TRANSITION.
+   *
+   * @generated from rpc souk.catalog.v1.CatalogService.EndOfferingLife
+   */
+  endOfferingLife: {
+    methodKind: "unary";
+    input: typeof EndOfferingLifeRequestSchema;
+    output: typeof EndOfferingLifeResponseSchema;
+  },
+  /**
+   * Lists an offering's versions, newest first, drafts with their findings. Who: operators.
+   * Reasons: OFFERING_NOT_FOUND.
+   *
+   * @generated from rpc souk.catalog.v1.CatalogService.ListOfferingVersions
+   */
+  listOfferingVersions: {
+    methodKind: "unary";
+    input: typeof ListOfferingVersionsRequestSchema;
+    output: typeof ListOfferingVersionsResponseSchema;
+  },
+  /**
+   * Lists what an offering version can ask for, with the JSON Schema and the defaults of each.
+   * Who: anybody.
+   *
+   * @generated from rpc souk.catalog.v1.CatalogService.ListCapabilities
+   */
+  listCapabilities: {
+    methodKind: "unary";
+    input: typeof ListCapabilitiesRequestSchema;
+    output: typeof ListCapabilitiesResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_souk_catalog_v1_catalog, 0);

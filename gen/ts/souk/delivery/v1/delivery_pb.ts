@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file souk/delivery/v1/delivery.proto.
  */
 export const file_souk_delivery_v1_delivery: GenFile = /*@__PURE__*/
-  fileDesc("Ch9zb3VrL2RlbGl2ZXJ5L3YxL2RlbGl2ZXJ5LnByb3RvEhBzb3VrLmRlbGl2ZXJ5LnYxIpICCgdEZXNpcmVkEhMKC2luc3RhbmNlX2lkGAEgASgJEg4KBm9yZ19pZBgCIAEoCRISCgpwcm9qZWN0X2lkGAMgASgJEhsKE29mZmVyaW5nX3ZlcnNpb25faWQYBCABKAkSEQoJcGxhbl9zbHVnGAUgASgJEhAKCHJldmlzaW9uGAYgASgDEgwKBGhvc3QYByABKAkSDAoEcGF0aBgIIAEoCRIUCgxjYXBhYmlsaXRpZXMYCSADKAkSFwoPcnVuc19wZXJfbWludXRlGAogASgFEhMKC2lucHV0X2J5dGVzGAsgASgDEg0KBXRvb2xzGAwgAygJEh0KFWVmZmVjdGl2ZV9jb25maWdfanNvbhgNIAEoCSKlAQoHQXBwbGllZBITCgtpbnN0YW5jZV9pZBgBIAEoCRIQCghyZXZpc2lvbhgCIAEoAxIUCgxjb250ZW50X2hhc2gYAyABKAkSEQoJY29tbWl0X2lkGAQgASgJEi4KCmFwcGx5X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGhvc3QYBiABKAkSDAoEcGF0aBgHIAEoCSJeCgxBcHBseVJlcXVlc3QSDgoGb3JnX2lkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSKgoHZGVzaXJlZBgDIAEoCzIZLnNvdWsuZGVsaXZlcnkudjEuRGVzaXJlZCJKCg1BcHBseVJlc3BvbnNlEhEKCWNvbW1pdF9pZBgBIAEoCRIUCgxjb250ZW50X2hhc2gYAiABKAkSEAoIcmV2aXNpb24YAyABKAMiKAoRR2V0QXBwbGllZFJlcXVlc3QSEwoLaW5zdGFuY2VfaWQYASABKAkiQAoSR2V0QXBwbGllZFJlc3BvbnNlEioKB2FwcGxpZWQYASABKAsyGS5zb3VrLmRlbGl2ZXJ5LnYxLkFwcGxpZWQygQIKD0RlbGl2ZXJ5U2VydmljZRJpCgVBcHBseRIeLnNvdWsuZGVsaXZlcnkudjEuQXBwbHlSZXF1ZXN0Gh8uc291ay5kZWxpdmVyeS52MS5BcHBseVJlc3BvbnNlIh+y4RgbCAISCWluc3RhbmNlcyIKCAESBm9yZ19pZCgBEoIBCgpHZXRBcHBsaWVkEiMuc291ay5kZWxpdmVyeS52MS5HZXRBcHBsaWVkUmVxdWVzdBokLnNvdWsuZGVsaXZlcnkudjEuR2V0QXBwbGllZFJlc3BvbnNlIimQAgGy4RgiCAISCWluc3RhbmNlcxIHZ2F0ZXdheRIEcnVucyICCAIoA2IGcHJvdG8z", [file_google_protobuf_timestamp, file_souk_access_v1_access]);
+  fileDesc("Ch9zb3VrL2RlbGl2ZXJ5L3YxL2RlbGl2ZXJ5LnByb3RvEhBzb3VrLmRlbGl2ZXJ5LnYxIpICCgdEZXNpcmVkEhMKC2luc3RhbmNlX2lkGAEgASgJEg4KBm9yZ19pZBgCIAEoCRISCgpwcm9qZWN0X2lkGAMgASgJEhsKE29mZmVyaW5nX3ZlcnNpb25faWQYBCABKAkSEQoJcGxhbl9zbHVnGAUgASgJEhAKCHJldmlzaW9uGAYgASgDEgwKBGhvc3QYByABKAkSDAoEcGF0aBgIIAEoCRIUCgxjYXBhYmlsaXRpZXMYCSADKAkSFwoPcnVuc19wZXJfbWludXRlGAogASgFEhMKC2lucHV0X2J5dGVzGAsgASgDEg0KBXRvb2xzGAwgAygJEh0KFWVmZmVjdGl2ZV9jb25maWdfanNvbhgNIAEoCSK7AgoHQXBwbGllZBITCgtpbnN0YW5jZV9pZBgBIAEoCRIQCghyZXZpc2lvbhgCIAEoAxIUCgxjb250ZW50X2hhc2gYAyABKAkSEQoJY29tbWl0X2lkGAQgASgJEi4KCmFwcGx5X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGhvc3QYBiABKAkSDAoEcGF0aBgHIAEoCRIOCgZvcmdfaWQYCCABKAkSEgoKcHJvamVjdF9pZBgJIAEoCRIbChNvZmZlcmluZ192ZXJzaW9uX2lkGAogASgJEhQKDGNhcGFiaWxpdGllcxgLIAMoCRIXCg9ydW5zX3Blcl9taW51dGUYDCABKAUSEwoLaW5wdXRfYnl0ZXMYDSABKAMSDwoHcmVtb3ZlZBgOIAEoCCJeCgxBcHBseVJlcXVlc3QSDgoGb3JnX2lkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSKgoHZGVzaXJlZBgDIAEoCzIZLnNvdWsuZGVsaXZlcnkudjEuRGVzaXJlZCJKCg1BcHBseVJlc3BvbnNlEhEKCWNvbW1pdF9pZBgBIAEoCRIUCgxjb250ZW50X2hhc2gYAiABKAkSEAoIcmV2aXNpb24YAyABKAMiKAoRR2V0QXBwbGllZFJlcXVlc3QSEwoLaW5zdGFuY2VfaWQYASABKAkiQAoSR2V0QXBwbGllZFJlc3BvbnNlEioKB2FwcGxpZWQYASABKAsyGS5zb3VrLmRlbGl2ZXJ5LnYxLkFwcGxpZWQiWgoNUmVtb3ZlUmVxdWVzdBIOCgZvcmdfaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRITCgtpbnN0YW5jZV9pZBgDIAEoCRIQCghyZXZpc2lvbhgEIAEoAyI1Cg5SZW1vdmVSZXNwb25zZRIRCgljb21taXRfaWQYASABKAkSEAoIcmV2aXNpb24YAiABKAMiFQoTV2F0Y2hBcHBsaWVkUmVxdWVzdCKIAQoUV2F0Y2hBcHBsaWVkUmVzcG9uc2USKgoHYXBwbGllZBgBIAEoCzIZLnNvdWsuZGVsaXZlcnkudjEuQXBwbGllZBIQCghjb21wbGV0ZRgCIAEoCBIyCg5oZWFydGJlYXRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAy/AMKD0RlbGl2ZXJ5U2VydmljZRJpCgVBcHBseRIeLnNvdWsuZGVsaXZlcnkudjEuQXBwbHlSZXF1ZXN0Gh8uc291ay5kZWxpdmVyeS52MS5BcHBseVJlc3BvbnNlIh+y4RgbCAISCWluc3RhbmNlcyIKCAESBm9yZ19pZCgBEoIBCgpHZXRBcHBsaWVkEiMuc291ay5kZWxpdmVyeS52MS5HZXRBcHBsaWVkUmVxdWVzdBokLnNvdWsuZGVsaXZlcnkudjEuR2V0QXBwbGllZFJlc3BvbnNlIimQAgGy4RgiCAISCWluc3RhbmNlcxIHZ2F0ZXdheRIEcnVucyICCAIoAxJsCgZSZW1vdmUSHy5zb3VrLmRlbGl2ZXJ5LnYxLlJlbW92ZVJlcXVlc3QaIC5zb3VrLmRlbGl2ZXJ5LnYxLlJlbW92ZVJlc3BvbnNlIh+y4RgbCAISCWluc3RhbmNlcyIKCAESBm9yZ19pZCgBEooBCgxXYXRjaEFwcGxpZWQSJS5zb3VrLmRlbGl2ZXJ5LnYxLldhdGNoQXBwbGllZFJlcXVlc3QaJi5zb3VrLmRlbGl2ZXJ5LnYxLldhdGNoQXBwbGllZFJlc3BvbnNlIimQAgGy4RgiCAISB2dhdGV3YXkSBHJ1bnMSCWluc3RhbmNlcyICCAQoAzABYgZwcm90bzM", [file_google_protobuf_timestamp, file_souk_access_v1_access]);
 
 /**
  * What an instance should be.
@@ -176,6 +176,55 @@ export type Applied = Message<"souk.delivery.v1.Applied"> & {
    * @generated from field: string path = 7;
    */
   path: string;
+
+  /**
+   * The org.
+   *
+   * @generated from field: string org_id = 8;
+   */
+  orgId: string;
+
+  /**
+   * The project.
+   *
+   * @generated from field: string project_id = 9;
+   */
+  projectId: string;
+
+  /**
+   * The version it runs.
+   *
+   * @generated from field: string offering_version_id = 10;
+   */
+  offeringVersionId: string;
+
+  /**
+   * Capabilities it has, by name.
+   *
+   * @generated from field: repeated string capabilities = 11;
+   */
+  capabilities: string[];
+
+  /**
+   * Runs that may start within a minute; 0: the platform's default.
+   *
+   * @generated from field: int32 runs_per_minute = 12;
+   */
+  runsPerMinute: number;
+
+  /**
+   * Size of one run's input; 0: the platform's default.
+   *
+   * @generated from field: int64 input_bytes = 13;
+   */
+  inputBytes: bigint;
+
+  /**
+   * Whether it was taken away; then nothing of it is applied any more.
+   *
+   * @generated from field: bool removed = 14;
+   */
+  removed: boolean;
 };
 
 /**
@@ -298,6 +347,126 @@ export const GetAppliedResponseSchema: GenMessage<GetAppliedResponse> = /*@__PUR
   messageDesc(file_souk_delivery_v1_delivery, 5);
 
 /**
+ * Names the instance to take away.
+ *
+ * @generated from message souk.delivery.v1.RemoveRequest
+ */
+export type RemoveRequest = Message<"souk.delivery.v1.RemoveRequest"> & {
+  /**
+   * Required. The org.
+   *
+   * @generated from field: string org_id = 1;
+   */
+  orgId: string;
+
+  /**
+   * Required. Repeats are recognised by it.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * Required. The instance.
+   *
+   * @generated from field: string instance_id = 3;
+   */
+  instanceId: string;
+
+  /**
+   * Required. Greater than every revision that was applied.
+   *
+   * @generated from field: int64 revision = 4;
+   */
+  revision: bigint;
+};
+
+/**
+ * Describes the message souk.delivery.v1.RemoveRequest.
+ * Use `create(RemoveRequestSchema)` to create a new message.
+ */
+export const RemoveRequestSchema: GenMessage<RemoveRequest> = /*@__PURE__*/
+  messageDesc(file_souk_delivery_v1_delivery, 6);
+
+/**
+ * The commit.
+ *
+ * @generated from message souk.delivery.v1.RemoveResponse
+ */
+export type RemoveResponse = Message<"souk.delivery.v1.RemoveResponse"> & {
+  /**
+   * The commit that no longer holds it.
+   *
+   * @generated from field: string commit_id = 1;
+   */
+  commitId: string;
+
+  /**
+   * The revision that is committed.
+   *
+   * @generated from field: int64 revision = 2;
+   */
+  revision: bigint;
+};
+
+/**
+ * Describes the message souk.delivery.v1.RemoveResponse.
+ * Use `create(RemoveResponseSchema)` to create a new message.
+ */
+export const RemoveResponseSchema: GenMessage<RemoveResponse> = /*@__PURE__*/
+  messageDesc(file_souk_delivery_v1_delivery, 7);
+
+/**
+ * Asks for what is applied.
+ *
+ * @generated from message souk.delivery.v1.WatchAppliedRequest
+ */
+export type WatchAppliedRequest = Message<"souk.delivery.v1.WatchAppliedRequest"> & {
+};
+
+/**
+ * Describes the message souk.delivery.v1.WatchAppliedRequest.
+ * Use `create(WatchAppliedRequestSchema)` to create a new message.
+ */
+export const WatchAppliedRequestSchema: GenMessage<WatchAppliedRequest> = /*@__PURE__*/
+  messageDesc(file_souk_delivery_v1_delivery, 8);
+
+/**
+ * One applied state, the end of the first ones, or a heartbeat.
+ *
+ * @generated from message souk.delivery.v1.WatchAppliedResponse
+ */
+export type WatchAppliedResponse = Message<"souk.delivery.v1.WatchAppliedResponse"> & {
+  /**
+   * The applied state; absent in a mark and in a heartbeat.
+   *
+   * @generated from field: souk.delivery.v1.Applied applied = 1;
+   */
+  applied?: Applied | undefined;
+
+  /**
+   * Whether all that stood has been sent; said once.
+   *
+   * @generated from field: bool complete = 2;
+   */
+  complete: boolean;
+
+  /**
+   * When a heartbeat was sent.
+   *
+   * @generated from field: google.protobuf.Timestamp heartbeat_time = 3;
+   */
+  heartbeatTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message souk.delivery.v1.WatchAppliedResponse.
+ * Use `create(WatchAppliedResponseSchema)` to create a new message.
+ */
+export const WatchAppliedResponseSchema: GenMessage<WatchAppliedResponse> = /*@__PURE__*/
+  messageDesc(file_souk_delivery_v1_delivery, 9);
+
+/**
  * Owns the desired-state repository and the applied state.
  *
  * @generated from service souk.delivery.v1.DeliveryService
@@ -324,6 +493,27 @@ export const DeliveryService: GenService<{
     methodKind: "unary";
     input: typeof GetAppliedRequestSchema;
     output: typeof GetAppliedResponseSchema;
+  },
+  /**
+   * Commits that an instance should be no more. Again answers the same commit. Who: instances.
+   *
+   * @generated from rpc souk.delivery.v1.DeliveryService.Remove
+   */
+  remove: {
+    methodKind: "unary";
+    input: typeof RemoveRequestSchema;
+    output: typeof RemoveResponseSchema;
+  },
+  /**
+   * Streams what is applied: first all that stands, its end marked, then each instance whole again
+   * whenever it changed; a message without one is a heartbeat. Who: gateway, runs, instances.
+   *
+   * @generated from rpc souk.delivery.v1.DeliveryService.WatchApplied
+   */
+  watchApplied: {
+    methodKind: "server_streaming";
+    input: typeof WatchAppliedRequestSchema;
+    output: typeof WatchAppliedResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_souk_delivery_v1_delivery, 0);

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file souk/instances/v1/instances.proto.
  */
 export const file_souk_instances_v1_instances: GenFile = /*@__PURE__*/
-  fileDesc("CiFzb3VrL2luc3RhbmNlcy92MS9pbnN0YW5jZXMucHJvdG8SEXNvdWsuaW5zdGFuY2VzLnYxIvgDCghJbnN0YW5jZRITCgtpbnN0YW5jZV9pZBgBIAEoCRIOCgZvcmdfaWQYAiABKAkSEgoKcHJvamVjdF9pZBgDIAEoCRITCgtvZmZlcmluZ19pZBgEIAEoCRIbChNvZmZlcmluZ192ZXJzaW9uX2lkGAUgASgJEg8KB3BsYW5faWQYBiABKAkSFQoNb2ZmZXJpbmdfc2x1ZxgHIAEoCRIRCglwbGFuX3NsdWcYCCABKAkSJwoFc3RhdGUYCSABKA4yGC5zb3VrLmluc3RhbmNlcy52MS5TdGF0ZRIVCg1wYXVzZV9yZWFzb25zGAogAygJEjAKCmNvbmRpdGlvbnMYCyADKAsyHC5zb3VrLmluc3RhbmNlcy52MS5Db25kaXRpb24SMAoGZXZlbnRzGAwgAygLMiAuc291ay5pbnN0YW5jZXMudjEuSW5zdGFuY2VFdmVudBIQCghyZXZpc2lvbhgNIAEoAxISCgpzb3VyY2VfcmVmGA4gASgJEi8KC2NyZWF0ZV90aW1lGA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEZXRhZxgRIAEoCRIMCgRwYXRoGBIgASgJIv0BCglDb25kaXRpb24SDAoEdHlwZRgBIAEoCRIzCgZzdGF0dXMYAiABKA4yIy5zb3VrLmluc3RhbmNlcy52MS5Db25kaXRpb24uU3RhdHVzEg4KBnJlYXNvbhgDIAEoCRIPCgdtZXNzYWdlGAQgASgJEjMKD3RyYW5zaXRpb25fdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiVwoGU3RhdHVzEhYKElNUQVRVU19VTlNQRUNJRklFRBAAEg8KC1NUQVRVU19UUlVFEAESEAoMU1RBVFVTX0ZBTFNFEAISEgoOU1RBVFVTX1VOS05PV04QAyJeCg1JbnN0YW5jZUV2ZW50Ei4KCm9jY3VyX3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBHR5cGUYAiABKAkSDwoHbWVzc2FnZRgDIAEoCSLXAgoMRW50aXRsZW1lbnRzEhMKC2luc3RhbmNlX2lkGAEgASgJEicKBXN0YXRlGAIgASgOMhguc291ay5pbnN0YW5jZXMudjEuU3RhdGUSFQoNcGF1c2VfcmVhc29ucxgDIAMoCRIOCgZvcmdfaWQYBCABKAkSEgoKcHJvamVjdF9pZBgFIAEoCRIbChNvZmZlcmluZ192ZXJzaW9uX2lkGAYgASgJEg8KB3BsYW5faWQYByABKAkSFAoMY2FwYWJpbGl0aWVzGAggAygJEikKBmxpbWl0cxgJIAEoCzIZLnNvdWsuaW5zdGFuY2VzLnYxLkxpbWl0cxIQCghyZXZpc2lvbhgKIAEoAxIXCg9hbGxvd2VkX2RvbWFpbnMYCyADKAkSHQoVZWZmZWN0aXZlX2NvbmZpZ19qc29uGAwgASgJEhUKDWFydGlmYWN0X2hhc2gYDSABKAkiTwoGTGltaXRzEhcKD3J1bnNfcGVyX21pbnV0ZRgBIAEoBRITCgtpbnB1dF9ieXRlcxgCIAEoAxIXCg9jb25jdXJyZW50X3J1bnMYAyABKAUigQEKFUNyZWF0ZUluc3RhbmNlUmVxdWVzdBISCgpwcm9qZWN0X2lkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSGwoTb2ZmZXJpbmdfdmVyc2lvbl9pZBgDIAEoCRIPCgdwbGFuX2lkGAQgASgJEhIKCnNvdXJjZV9yZWYYBSABKAkiRwoWQ3JlYXRlSW5zdGFuY2VSZXNwb25zZRItCghpbnN0YW5jZRgBIAEoCzIbLnNvdWsuaW5zdGFuY2VzLnYxLkluc3RhbmNlIloKE0F1dG9BY3RpdmF0ZVJlcXVlc3QSEgoKcHJvamVjdF9pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhsKE29mZmVyaW5nX3ZlcnNpb25faWQYAyABKAkiVAoUQXV0b0FjdGl2YXRlUmVzcG9uc2USEwoLaW5zdGFuY2VfaWQYASABKAkSJwoFc3RhdGUYAiABKA4yGC5zb3VrLmluc3RhbmNlcy52MS5TdGF0ZSIpChJHZXRJbnN0YW5jZVJlcXVlc3QSEwoLaW5zdGFuY2VfaWQYASABKAkiRAoTR2V0SW5zdGFuY2VSZXNwb25zZRItCghpbnN0YW5jZRgBIAEoCzIbLnNvdWsuaW5zdGFuY2VzLnYxLkluc3RhbmNlIlEKFExpc3RJbnN0YW5jZXNSZXF1ZXN0EhIKCnByb2plY3RfaWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiYAoVTGlzdEluc3RhbmNlc1Jlc3BvbnNlEi4KCWluc3RhbmNlcxgBIAMoCzIbLnNvdWsuaW5zdGFuY2VzLnYxLkluc3RhbmNlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSItChZHZXRFbnRpdGxlbWVudHNSZXF1ZXN0EhMKC2luc3RhbmNlX2lkGAEgASgJIlAKF0dldEVudGl0bGVtZW50c1Jlc3BvbnNlEjUKDGVudGl0bGVtZW50cxgBIAEoCzIfLnNvdWsuaW5zdGFuY2VzLnYxLkVudGl0bGVtZW50cyIrChRXYXRjaEluc3RhbmNlUmVxdWVzdBITCgtpbnN0YW5jZV9pZBgBIAEoCSJ6ChVXYXRjaEluc3RhbmNlUmVzcG9uc2USLQoIaW5zdGFuY2UYASABKAsyGy5zb3VrLmluc3RhbmNlcy52MS5JbnN0YW5jZRIyCg5oZWFydGJlYXRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqrgEKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASEwoPU1RBVEVfUkVRVUVTVEVEEAESFgoSU1RBVEVfUFJPVklTSU9OSU5HEAISEAoMU1RBVEVfQUNUSVZFEAMSEAoMU1RBVEVfUEFVU0VEEAQSFQoRU1RBVEVfVEVSTUlOQVRJTkcQBRIUChBTVEFURV9URVJNSU5BVEVEEAYSEAoMU1RBVEVfRkFJTEVEEAcy1ggKEEluc3RhbmNlc1NlcnZpY2USsgEKDkNyZWF0ZUluc3RhbmNlEiguc291ay5pbnN0YW5jZXMudjEuQ3JlYXRlSW5zdGFuY2VSZXF1ZXN0Gikuc291ay5pbnN0YW5jZXMudjEuQ3JlYXRlSW5zdGFuY2VSZXNwb25zZSJLsuEYLwgBEghjb21tZXJjZRoPaW5zdGFuY2VzLmFkbWluIg4IARIKcHJvamVjdF9pZCgBgtPkkwISOgEqIg0vdjEvaW5zdGFuY2VzEq0BCgxBdXRvQWN0aXZhdGUSJi5zb3VrLmluc3RhbmNlcy52MS5BdXRvQWN0aXZhdGVSZXF1ZXN0Gicuc291ay5pbnN0YW5jZXMudjEuQXV0b0FjdGl2YXRlUmVzcG9uc2UiTLLhGCMIARoNaW5zdGFuY2VzLnVzZSIOCAESCnByb2plY3RfaWQoAYLT5JMCHzoBKiIaL3YxL2luc3RhbmNlcy9hdXRvQWN0aXZhdGUSuQEKC0dldEluc3RhbmNlEiUuc291ay5pbnN0YW5jZXMudjEuR2V0SW5zdGFuY2VSZXF1ZXN0GiYuc291ay5pbnN0YW5jZXMudjEuR2V0SW5zdGFuY2VSZXNwb25zZSJbkAIBsuEYMQgBEghjb21tZXJjZRIEcnVucxIHZ2F0ZXdheRoOaW5zdGFuY2VzLnJlYWQiAggCKAOC0+STAh0SGy92MS9pbnN0YW5jZXMve2luc3RhbmNlX2lkfRKkAQoNTGlzdEluc3RhbmNlcxInLnNvdWsuaW5zdGFuY2VzLnYxLkxpc3RJbnN0YW5jZXNSZXF1ZXN0Giguc291ay5pbnN0YW5jZXMudjEuTGlzdEluc3RhbmNlc1Jlc3BvbnNlIkCQAgGy4RgkCAEaDmluc3RhbmNlcy5yZWFkIg4IARIKcHJvamVjdF9pZCgDgtPkkwIPEg0vdjEvaW5zdGFuY2VzEsgBCg9HZXRFbnRpdGxlbWVudHMSKS5zb3VrLmluc3RhbmNlcy52MS5HZXRFbnRpdGxlbWVudHNSZXF1ZXN0Giouc291ay5pbnN0YW5jZXMudjEuR2V0RW50aXRsZW1lbnRzUmVzcG9uc2UiXpACAbLhGCcIARIHZ2F0ZXdheRIEcnVucxoOaW5zdGFuY2VzLnJlYWQiAggCKAOC0+STAioSKC92MS9pbnN0YW5jZXMve2luc3RhbmNlX2lkfS9lbnRpdGxlbWVudHMSrgEKDVdhdGNoSW5zdGFuY2USJy5zb3VrLmluc3RhbmNlcy52MS5XYXRjaEluc3RhbmNlUmVxdWVzdBooLnNvdWsuaW5zdGFuY2VzLnYxLldhdGNoSW5zdGFuY2VSZXNwb25zZSJIkAIBsuEYGAgBGg5pbnN0YW5jZXMucmVhZCICCAIoA4LT5JMCIxIhL3YxL2luc3RhbmNlcy97aW5zdGFuY2VfaWR9OndhdGNoMAFiBnByb3RvMw", [file_google_api_annotations, file_google_protobuf_timestamp, file_souk_access_v1_access]);
+  fileDesc("CiFzb3VrL2luc3RhbmNlcy92MS9pbnN0YW5jZXMucHJvdG8SEXNvdWsuaW5zdGFuY2VzLnYxIoMFCghJbnN0YW5jZRITCgtpbnN0YW5jZV9pZBgBIAEoCRIOCgZvcmdfaWQYAiABKAkSEgoKcHJvamVjdF9pZBgDIAEoCRITCgtvZmZlcmluZ19pZBgEIAEoCRIbChNvZmZlcmluZ192ZXJzaW9uX2lkGAUgASgJEg8KB3BsYW5faWQYBiABKAkSFQoNb2ZmZXJpbmdfc2x1ZxgHIAEoCRIRCglwbGFuX3NsdWcYCCABKAkSJwoFc3RhdGUYCSABKA4yGC5zb3VrLmluc3RhbmNlcy52MS5TdGF0ZRIVCg1wYXVzZV9yZWFzb25zGAogAygJEjAKCmNvbmRpdGlvbnMYCyADKAsyHC5zb3VrLmluc3RhbmNlcy52MS5Db25kaXRpb24SMAoGZXZlbnRzGAwgAygLMiAuc291ay5pbnN0YW5jZXMudjEuSW5zdGFuY2VFdmVudBIQCghyZXZpc2lvbhgNIAEoAxISCgpzb3VyY2VfcmVmGA4gASgJEi8KC2NyZWF0ZV90aW1lGA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEZXRhZxgRIAEoCRIMCgRwYXRoGBIgASgJEhMKC2NvbmZpZ19qc29uGBMgASgJEiwKCGVuZF90aW1lGBQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgt3YWl0aW5nX2ZvchgVIAEoCRIxCg1kZWFkbGluZV90aW1lGBYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCL9AQoJQ29uZGl0aW9uEgwKBHR5cGUYASABKAkSMwoGc3RhdHVzGAIgASgOMiMuc291ay5pbnN0YW5jZXMudjEuQ29uZGl0aW9uLlN0YXR1cxIOCgZyZWFzb24YAyABKAkSDwoHbWVzc2FnZRgEIAEoCRIzCg90cmFuc2l0aW9uX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIlcKBlN0YXR1cxIWChJTVEFUVVNfVU5TUEVDSUZJRUQQABIPCgtTVEFUVVNfVFJVRRABEhAKDFNUQVRVU19GQUxTRRACEhIKDlNUQVRVU19VTktOT1dOEAMiXgoNSW5zdGFuY2VFdmVudBIuCgpvY2N1cl90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgR0eXBlGAIgASgJEg8KB21lc3NhZ2UYAyABKAki1wIKDEVudGl0bGVtZW50cxITCgtpbnN0YW5jZV9pZBgBIAEoCRInCgVzdGF0ZRgCIAEoDjIYLnNvdWsuaW5zdGFuY2VzLnYxLlN0YXRlEhUKDXBhdXNlX3JlYXNvbnMYAyADKAkSDgoGb3JnX2lkGAQgASgJEhIKCnByb2plY3RfaWQYBSABKAkSGwoTb2ZmZXJpbmdfdmVyc2lvbl9pZBgGIAEoCRIPCgdwbGFuX2lkGAcgASgJEhQKDGNhcGFiaWxpdGllcxgIIAMoCRIpCgZsaW1pdHMYCSABKAsyGS5zb3VrLmluc3RhbmNlcy52MS5MaW1pdHMSEAoIcmV2aXNpb24YCiABKAMSFwoPYWxsb3dlZF9kb21haW5zGAsgAygJEh0KFWVmZmVjdGl2ZV9jb25maWdfanNvbhgMIAEoCRIVCg1hcnRpZmFjdF9oYXNoGA0gASgJIk8KBkxpbWl0cxIXCg9ydW5zX3Blcl9taW51dGUYASABKAUSEwoLaW5wdXRfYnl0ZXMYAiABKAMSFwoPY29uY3VycmVudF9ydW5zGAMgASgFIoEBChVDcmVhdGVJbnN0YW5jZVJlcXVlc3QSEgoKcHJvamVjdF9pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhsKE29mZmVyaW5nX3ZlcnNpb25faWQYAyABKAkSDwoHcGxhbl9pZBgEIAEoCRISCgpzb3VyY2VfcmVmGAUgASgJIkcKFkNyZWF0ZUluc3RhbmNlUmVzcG9uc2USLQoIaW5zdGFuY2UYASABKAsyGy5zb3VrLmluc3RhbmNlcy52MS5JbnN0YW5jZSJaChNBdXRvQWN0aXZhdGVSZXF1ZXN0EhIKCnByb2plY3RfaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRIbChNvZmZlcmluZ192ZXJzaW9uX2lkGAMgASgJIlQKFEF1dG9BY3RpdmF0ZVJlc3BvbnNlEhMKC2luc3RhbmNlX2lkGAEgASgJEicKBXN0YXRlGAIgASgOMhguc291ay5pbnN0YW5jZXMudjEuU3RhdGUiKQoSR2V0SW5zdGFuY2VSZXF1ZXN0EhMKC2luc3RhbmNlX2lkGAEgASgJIkQKE0dldEluc3RhbmNlUmVzcG9uc2USLQoIaW5zdGFuY2UYASABKAsyGy5zb3VrLmluc3RhbmNlcy52MS5JbnN0YW5jZSJRChRMaXN0SW5zdGFuY2VzUmVxdWVzdBISCgpwcm9qZWN0X2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJImAKFUxpc3RJbnN0YW5jZXNSZXNwb25zZRIuCglpbnN0YW5jZXMYASADKAsyGy5zb3VrLmluc3RhbmNlcy52MS5JbnN0YW5jZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiLQoWR2V0RW50aXRsZW1lbnRzUmVxdWVzdBITCgtpbnN0YW5jZV9pZBgBIAEoCSJQChdHZXRFbnRpdGxlbWVudHNSZXNwb25zZRI1CgxlbnRpdGxlbWVudHMYASABKAsyHy5zb3VrLmluc3RhbmNlcy52MS5FbnRpdGxlbWVudHMiKwoUV2F0Y2hJbnN0YW5jZVJlcXVlc3QSEwoLaW5zdGFuY2VfaWQYASABKAkiegoVV2F0Y2hJbnN0YW5jZVJlc3BvbnNlEi0KCGluc3RhbmNlGAEgASgLMhsuc291ay5pbnN0YW5jZXMudjEuSW5zdGFuY2USMgoOaGVhcnRiZWF0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkcKDFBhdXNlUmVxdWVzdBITCgtpbnN0YW5jZV9pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEg4KBnJlYXNvbhgDIAEoCSI+Cg1QYXVzZVJlc3BvbnNlEi0KCGluc3RhbmNlGAEgASgLMhsuc291ay5pbnN0YW5jZXMudjEuSW5zdGFuY2UiSAoNUmVzdW1lUmVxdWVzdBITCgtpbnN0YW5jZV9pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEg4KBnJlYXNvbhgDIAEoCSI/Cg5SZXN1bWVSZXNwb25zZRItCghpbnN0YW5jZRgBIAEoCzIbLnNvdWsuaW5zdGFuY2VzLnYxLkluc3RhbmNlIkkKEFRlcm1pbmF0ZVJlcXVlc3QSEwoLaW5zdGFuY2VfaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRIMCgRldGFnGAMgASgJIkIKEVRlcm1pbmF0ZVJlc3BvbnNlEi0KCGluc3RhbmNlGAEgASgLMhsuc291ay5pbnN0YW5jZXMudjEuSW5zdGFuY2UidwoTVXBkYXRlQ29uZmlnUmVxdWVzdBITCgtpbnN0YW5jZV9pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEgwKBGV0YWcYAyABKAkSEwoLY29uZmlnX2pzb24YBCABKAkSFAoMY2FwYWJpbGl0aWVzGAUgAygJIkUKFFVwZGF0ZUNvbmZpZ1Jlc3BvbnNlEi0KCGluc3RhbmNlGAEgASgLMhsuc291ay5pbnN0YW5jZXMudjEuSW5zdGFuY2UiVwoZTGlzdEluc3RhbmNlRXZlbnRzUmVxdWVzdBITCgtpbnN0YW5jZV9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJnChpMaXN0SW5zdGFuY2VFdmVudHNSZXNwb25zZRIwCgZldmVudHMYASADKAsyIC5zb3VrLmluc3RhbmNlcy52MS5JbnN0YW5jZUV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSquAQoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABITCg9TVEFURV9SRVFVRVNURUQQARIWChJTVEFURV9QUk9WSVNJT05JTkcQAhIQCgxTVEFURV9BQ1RJVkUQAxIQCgxTVEFURV9QQVVTRUQQBBIVChFTVEFURV9URVJNSU5BVElORxAFEhQKEFNUQVRFX1RFUk1JTkFURUQQBhIQCgxTVEFURV9GQUlMRUQQBzK9DwoQSW5zdGFuY2VzU2VydmljZRKyAQoOQ3JlYXRlSW5zdGFuY2USKC5zb3VrLmluc3RhbmNlcy52MS5DcmVhdGVJbnN0YW5jZVJlcXVlc3QaKS5zb3VrLmluc3RhbmNlcy52MS5DcmVhdGVJbnN0YW5jZVJlc3BvbnNlIkuy4RgvCAESCGNvbW1lcmNlGg9pbnN0YW5jZXMuYWRtaW4iDggBEgpwcm9qZWN0X2lkKAGC0+STAhI6ASoiDS92MS9pbnN0YW5jZXMSrQEKDEF1dG9BY3RpdmF0ZRImLnNvdWsuaW5zdGFuY2VzLnYxLkF1dG9BY3RpdmF0ZVJlcXVlc3QaJy5zb3VrLmluc3RhbmNlcy52MS5BdXRvQWN0aXZhdGVSZXNwb25zZSJMsuEYIwgBGg1pbnN0YW5jZXMudXNlIg4IARIKcHJvamVjdF9pZCgBgtPkkwIfOgEqIhovdjEvaW5zdGFuY2VzL2F1dG9BY3RpdmF0ZRK5AQoLR2V0SW5zdGFuY2USJS5zb3VrLmluc3RhbmNlcy52MS5HZXRJbnN0YW5jZVJlcXVlc3QaJi5zb3VrLmluc3RhbmNlcy52MS5HZXRJbnN0YW5jZVJlc3BvbnNlIluQAgGy4RgxCAESCGNvbW1lcmNlEgRydW5zEgdnYXRld2F5Gg5pbnN0YW5jZXMucmVhZCICCAIoA4LT5JMCHRIbL3YxL2luc3RhbmNlcy97aW5zdGFuY2VfaWR9EqQBCg1MaXN0SW5zdGFuY2VzEicuc291ay5pbnN0YW5jZXMudjEuTGlzdEluc3RhbmNlc1JlcXVlc3QaKC5zb3VrLmluc3RhbmNlcy52MS5MaXN0SW5zdGFuY2VzUmVzcG9uc2UiQJACAbLhGCQIARoOaW5zdGFuY2VzLnJlYWQiDggBEgpwcm9qZWN0X2lkKAOC0+STAg8SDS92MS9pbnN0YW5jZXMSyAEKD0dldEVudGl0bGVtZW50cxIpLnNvdWsuaW5zdGFuY2VzLnYxLkdldEVudGl0bGVtZW50c1JlcXVlc3QaKi5zb3VrLmluc3RhbmNlcy52MS5HZXRFbnRpdGxlbWVudHNSZXNwb25zZSJekAIBsuEYJwgBEgdnYXRld2F5EgRydW5zGg5pbnN0YW5jZXMucmVhZCICCAIoA4LT5JMCKhIoL3YxL2luc3RhbmNlcy97aW5zdGFuY2VfaWR9L2VudGl0bGVtZW50cxKuAQoNV2F0Y2hJbnN0YW5jZRInLnNvdWsuaW5zdGFuY2VzLnYxLldhdGNoSW5zdGFuY2VSZXF1ZXN0Giguc291ay5pbnN0YW5jZXMudjEuV2F0Y2hJbnN0YW5jZVJlc3BvbnNlIkiQAgGy4RgYCAEaDmluc3RhbmNlcy5yZWFkIgIIAigDgtPkkwIjEiEvdjEvaW5zdGFuY2VzL3tpbnN0YW5jZV9pZH06d2F0Y2gwARKfAQoFUGF1c2USHy5zb3VrLmluc3RhbmNlcy52MS5QYXVzZVJlcXVlc3QaIC5zb3VrLmluc3RhbmNlcy52MS5QYXVzZVJlc3BvbnNlIlOy4RgjCAESCGNvbW1lcmNlGg9pbnN0YW5jZXMuYWRtaW4iAggCKAGC0+STAiY6ASoiIS92MS9pbnN0YW5jZXMve2luc3RhbmNlX2lkfTpwYXVzZRKjAQoGUmVzdW1lEiAuc291ay5pbnN0YW5jZXMudjEuUmVzdW1lUmVxdWVzdBohLnNvdWsuaW5zdGFuY2VzLnYxLlJlc3VtZVJlc3BvbnNlIlSy4RgjCAESCGNvbW1lcmNlGg9pbnN0YW5jZXMuYWRtaW4iAggCKAGC0+STAic6ASoiIi92MS9pbnN0YW5jZXMve2luc3RhbmNlX2lkfTpyZXN1bWUSrwEKCVRlcm1pbmF0ZRIjLnNvdWsuaW5zdGFuY2VzLnYxLlRlcm1pbmF0ZVJlcXVlc3QaJC5zb3VrLmluc3RhbmNlcy52MS5UZXJtaW5hdGVSZXNwb25zZSJXsuEYIwgBEghjb21tZXJjZRoPaW5zdGFuY2VzLmFkbWluIgIIAigBgtPkkwIqOgEqIiUvdjEvaW5zdGFuY2VzL3tpbnN0YW5jZV9pZH06dGVybWluYXRlEqsBCgxVcGRhdGVDb25maWcSJi5zb3VrLmluc3RhbmNlcy52MS5VcGRhdGVDb25maWdSZXF1ZXN0Gicuc291ay5pbnN0YW5jZXMudjEuVXBkYXRlQ29uZmlnUmVzcG9uc2UiSrLhGBkIARoPaW5zdGFuY2VzLmFkbWluIgIIAigBgtPkkwInOgEqMiIvdjEvaW5zdGFuY2VzL3tpbnN0YW5jZV9pZH0vY29uZmlnErwBChJMaXN0SW5zdGFuY2VFdmVudHMSLC5zb3VrLmluc3RhbmNlcy52MS5MaXN0SW5zdGFuY2VFdmVudHNSZXF1ZXN0Gi0uc291ay5pbnN0YW5jZXMudjEuTGlzdEluc3RhbmNlRXZlbnRzUmVzcG9uc2UiSZACAbLhGBgIARoOaW5zdGFuY2VzLnJlYWQiAggCKAOC0+STAiQSIi92MS9pbnN0YW5jZXMve2luc3RhbmNlX2lkfS9ldmVudHNiBnByb3RvMw", [file_google_api_annotations, file_google_protobuf_timestamp, file_souk_access_v1_access]);
 
 /**
  * A tenant's activation of an offering version.
@@ -88,7 +88,7 @@ export type Instance = Message<"souk.instances.v1.Instance"> & {
   state: State;
 
   /**
-   * Why it is paused: MANUAL, WALLET_DEPLETED, …
+   * Why it is paused: MANUAL, WALLET_DEPLETED, OFFERING_PAUSED, REFUNDED.
    *
    * @generated from field: repeated string pause_reasons = 10;
    */
@@ -149,6 +149,34 @@ export type Instance = Message<"souk.instances.v1.Instance"> & {
    * @generated from field: string path = 18;
    */
   path: string;
+
+  /**
+   * What its tenant set above the plan's configuration, a JSON object by capability.
+   *
+   * @generated from field: string config_json = 19;
+   */
+  configJson: string;
+
+  /**
+   * When its offering's life ends; absent: no end is set.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 20;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * What it waits for and until when, while it is on its way; empty once it is there.
+   *
+   * @generated from field: string waiting_for = 21;
+   */
+  waitingFor: string;
+
+  /**
+   * When its present step is given up, with the cause stated; absent: no step is under way.
+   *
+   * @generated from field: google.protobuf.Timestamp deadline_time = 22;
+   */
+  deadlineTime?: Timestamp | undefined;
 };
 
 /**
@@ -753,6 +781,307 @@ export const WatchInstanceResponseSchema: GenMessage<WatchInstanceResponse> = /*
   messageDesc(file_souk_instances_v1_instances, 16);
 
 /**
+ * Names the instance to pause.
+ *
+ * @generated from message souk.instances.v1.PauseRequest
+ */
+export type PauseRequest = Message<"souk.instances.v1.PauseRequest"> & {
+  /**
+   * Required. The instance.
+   *
+   * @generated from field: string instance_id = 1;
+   */
+  instanceId: string;
+
+  /**
+   * Required. Repeats are recognised by it.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * REFUNDED, from commerce only; empty: MANUAL.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message souk.instances.v1.PauseRequest.
+ * Use `create(PauseRequestSchema)` to create a new message.
+ */
+export const PauseRequestSchema: GenMessage<PauseRequest> = /*@__PURE__*/
+  messageDesc(file_souk_instances_v1_instances, 17);
+
+/**
+ * The instance.
+ *
+ * @generated from message souk.instances.v1.PauseResponse
+ */
+export type PauseResponse = Message<"souk.instances.v1.PauseResponse"> & {
+  /**
+   * The instance.
+   *
+   * @generated from field: souk.instances.v1.Instance instance = 1;
+   */
+  instance?: Instance | undefined;
+};
+
+/**
+ * Describes the message souk.instances.v1.PauseResponse.
+ * Use `create(PauseResponseSchema)` to create a new message.
+ */
+export const PauseResponseSchema: GenMessage<PauseResponse> = /*@__PURE__*/
+  messageDesc(file_souk_instances_v1_instances, 18);
+
+/**
+ * Names the instance to resume.
+ *
+ * @generated from message souk.instances.v1.ResumeRequest
+ */
+export type ResumeRequest = Message<"souk.instances.v1.ResumeRequest"> & {
+  /**
+   * Required. The instance.
+   *
+   * @generated from field: string instance_id = 1;
+   */
+  instanceId: string;
+
+  /**
+   * Required. Repeats are recognised by it.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * REFUNDED, from commerce only; empty: MANUAL.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message souk.instances.v1.ResumeRequest.
+ * Use `create(ResumeRequestSchema)` to create a new message.
+ */
+export const ResumeRequestSchema: GenMessage<ResumeRequest> = /*@__PURE__*/
+  messageDesc(file_souk_instances_v1_instances, 19);
+
+/**
+ * The instance.
+ *
+ * @generated from message souk.instances.v1.ResumeResponse
+ */
+export type ResumeResponse = Message<"souk.instances.v1.ResumeResponse"> & {
+  /**
+   * The instance.
+   *
+   * @generated from field: souk.instances.v1.Instance instance = 1;
+   */
+  instance?: Instance | undefined;
+};
+
+/**
+ * Describes the message souk.instances.v1.ResumeResponse.
+ * Use `create(ResumeResponseSchema)` to create a new message.
+ */
+export const ResumeResponseSchema: GenMessage<ResumeResponse> = /*@__PURE__*/
+  messageDesc(file_souk_instances_v1_instances, 20);
+
+/**
+ * Names the instance to take down.
+ *
+ * @generated from message souk.instances.v1.TerminateRequest
+ */
+export type TerminateRequest = Message<"souk.instances.v1.TerminateRequest"> & {
+  /**
+   * Required. The instance.
+   *
+   * @generated from field: string instance_id = 1;
+   */
+  instanceId: string;
+
+  /**
+   * Required. Repeats are recognised by it.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * The row version it was read at; empty: whatever it is.
+   *
+   * @generated from field: string etag = 3;
+   */
+  etag: string;
+};
+
+/**
+ * Describes the message souk.instances.v1.TerminateRequest.
+ * Use `create(TerminateRequestSchema)` to create a new message.
+ */
+export const TerminateRequestSchema: GenMessage<TerminateRequest> = /*@__PURE__*/
+  messageDesc(file_souk_instances_v1_instances, 21);
+
+/**
+ * The instance.
+ *
+ * @generated from message souk.instances.v1.TerminateResponse
+ */
+export type TerminateResponse = Message<"souk.instances.v1.TerminateResponse"> & {
+  /**
+   * The instance.
+   *
+   * @generated from field: souk.instances.v1.Instance instance = 1;
+   */
+  instance?: Instance | undefined;
+};
+
+/**
+ * Describes the message souk.instances.v1.TerminateResponse.
+ * Use `create(TerminateResponseSchema)` to create a new message.
+ */
+export const TerminateResponseSchema: GenMessage<TerminateResponse> = /*@__PURE__*/
+  messageDesc(file_souk_instances_v1_instances, 22);
+
+/**
+ * Brings configuration.
+ *
+ * @generated from message souk.instances.v1.UpdateConfigRequest
+ */
+export type UpdateConfigRequest = Message<"souk.instances.v1.UpdateConfigRequest"> & {
+  /**
+   * Required. The instance.
+   *
+   * @generated from field: string instance_id = 1;
+   */
+  instanceId: string;
+
+  /**
+   * Required. Repeats are recognised by it.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * The row version it was read at; empty: whatever it is.
+   *
+   * @generated from field: string etag = 3;
+   */
+  etag: string;
+
+  /**
+   * Required. A JSON object by capability.
+   *
+   * @generated from field: string config_json = 4;
+   */
+  configJson: string;
+
+  /**
+   * Only of these capabilities, the others stay; one that config_json leaves out is unset. Empty: all.
+   *
+   * @generated from field: repeated string capabilities = 5;
+   */
+  capabilities: string[];
+};
+
+/**
+ * Describes the message souk.instances.v1.UpdateConfigRequest.
+ * Use `create(UpdateConfigRequestSchema)` to create a new message.
+ */
+export const UpdateConfigRequestSchema: GenMessage<UpdateConfigRequest> = /*@__PURE__*/
+  messageDesc(file_souk_instances_v1_instances, 23);
+
+/**
+ * The instance.
+ *
+ * @generated from message souk.instances.v1.UpdateConfigResponse
+ */
+export type UpdateConfigResponse = Message<"souk.instances.v1.UpdateConfigResponse"> & {
+  /**
+   * The instance.
+   *
+   * @generated from field: souk.instances.v1.Instance instance = 1;
+   */
+  instance?: Instance | undefined;
+};
+
+/**
+ * Describes the message souk.instances.v1.UpdateConfigResponse.
+ * Use `create(UpdateConfigResponseSchema)` to create a new message.
+ */
+export const UpdateConfigResponseSchema: GenMessage<UpdateConfigResponse> = /*@__PURE__*/
+  messageDesc(file_souk_instances_v1_instances, 24);
+
+/**
+ * Asks for a page of events.
+ *
+ * @generated from message souk.instances.v1.ListInstanceEventsRequest
+ */
+export type ListInstanceEventsRequest = Message<"souk.instances.v1.ListInstanceEventsRequest"> & {
+  /**
+   * Required. The instance.
+   *
+   * @generated from field: string instance_id = 1;
+   */
+  instanceId: string;
+
+  /**
+   * At most so many; 0 means 50, more than 1000 means 1000.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * Where to go on; empty: from the start.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message souk.instances.v1.ListInstanceEventsRequest.
+ * Use `create(ListInstanceEventsRequestSchema)` to create a new message.
+ */
+export const ListInstanceEventsRequestSchema: GenMessage<ListInstanceEventsRequest> = /*@__PURE__*/
+  messageDesc(file_souk_instances_v1_instances, 25);
+
+/**
+ * A page of events.
+ *
+ * @generated from message souk.instances.v1.ListInstanceEventsResponse
+ */
+export type ListInstanceEventsResponse = Message<"souk.instances.v1.ListInstanceEventsResponse"> & {
+  /**
+   * The events, newest first.
+   *
+   * @generated from field: repeated souk.instances.v1.InstanceEvent events = 1;
+   */
+  events: InstanceEvent[];
+
+  /**
+   * Where to go on; empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message souk.instances.v1.ListInstanceEventsResponse.
+ * Use `create(ListInstanceEventsResponseSchema)` to create a new message.
+ */
+export const ListInstanceEventsResponseSchema: GenMessage<ListInstanceEventsResponse> = /*@__PURE__*/
+  messageDesc(file_souk_instances_v1_instances, 26);
+
+/**
  * Where an instance stands.
  *
  * @generated from enum souk.instances.v1.State
@@ -893,6 +1222,63 @@ export const InstancesService: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchInstanceRequestSchema;
     output: typeof WatchInstanceResponseSchema;
+  },
+  /**
+   * Pauses an instance: it stays, and spends nothing. A person's pause has the reason MANUAL.
+   * Who: admins of its org; commerce. Reasons: INSTANCE_NOT_FOUND, ILLEGAL_TRANSITION.
+   *
+   * @generated from rpc souk.instances.v1.InstancesService.Pause
+   */
+  pause: {
+    methodKind: "unary";
+    input: typeof PauseRequestSchema;
+    output: typeof PauseResponseSchema;
+  },
+  /**
+   * Takes one pause reason away, a person MANUAL; without any left the instance serves again. A failed
+   * instance is tried again. Who: admins of its org; commerce. Reasons: INSTANCE_NOT_FOUND,
+   * ILLEGAL_TRANSITION, INSTANCE_PAUSED.
+   *
+   * @generated from rpc souk.instances.v1.InstancesService.Resume
+   */
+  resume: {
+    methodKind: "unary";
+    input: typeof ResumeRequestSchema;
+    output: typeof ResumeResponseSchema;
+  },
+  /**
+   * Takes an instance down for good: its account is closed, its desired state removed. Who: admins of its
+   * org; commerce. Reasons: INSTANCE_NOT_FOUND, ETAG_MISMATCH.
+   *
+   * @generated from rpc souk.instances.v1.InstancesService.Terminate
+   */
+  terminate: {
+    methodKind: "unary";
+    input: typeof TerminateRequestSchema;
+    output: typeof TerminateResponseSchema;
+  },
+  /**
+   * Sets what the tenant says above the plan's configuration; each capability is checked by its schema.
+   * The instance serves the old configuration until the new one is applied. Who: admins of its org.
+   * Reasons: INSTANCE_NOT_FOUND, ETAG_MISMATCH, CONFIG_INVALID, ILLEGAL_TRANSITION.
+   *
+   * @generated from rpc souk.instances.v1.InstancesService.UpdateConfig
+   */
+  updateConfig: {
+    methodKind: "unary";
+    input: typeof UpdateConfigRequestSchema;
+    output: typeof UpdateConfigResponseSchema;
+  },
+  /**
+   * Lists what happened to an instance, newest first. Who: readers of its org.
+   * Reasons: INSTANCE_NOT_FOUND.
+   *
+   * @generated from rpc souk.instances.v1.InstancesService.ListInstanceEvents
+   */
+  listInstanceEvents: {
+    methodKind: "unary";
+    input: typeof ListInstanceEventsRequestSchema;
+    output: typeof ListInstanceEventsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_souk_instances_v1_instances, 0);

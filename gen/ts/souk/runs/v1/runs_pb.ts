@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file souk/runs/v1/runs.proto.
  */
 export const file_souk_runs_v1_runs: GenFile = /*@__PURE__*/
-  fileDesc("Chdzb3VrL3J1bnMvdjEvcnVucy5wcm90bxIMc291ay5ydW5zLnYxIr0ECgNSdW4SDgoGcnVuX2lkGAEgASgJEg4KBm9yZ19pZBgCIAEoCRISCgpwcm9qZWN0X2lkGAMgASgJEhMKC2luc3RhbmNlX2lkGAQgASgJEhsKE29mZmVyaW5nX3ZlcnNpb25faWQYBSABKAkSIgoFc3RhdGUYBiABKA4yEy5zb3VrLnJ1bnMudjEuU3RhdGUSDQoFaW5wdXQYByABKAkSDgoGb3V0cHV0GAggASgJEiUKB291dHB1dHMYCSADKAsyFC5zb3VrLnJ1bnMudjEuT3V0cHV0EiIKBXVzYWdlGAogAygLMhMuc291ay5ydW5zLnYxLlVzYWdlEhMKC2Nvc3RfbWljcm9zGAsgASgDEhYKDmNoYXJnZWRfbWljcm9zGAwgASgDEhYKDmJhbGFuY2VfbWljcm9zGA0gASgDEhIKCnJlY2VpcHRfaWQYDiABKAkSFwoPbGVkZ2VyX2VudHJ5X2lkGA8gASgJEhYKDnJlc2VydmF0aW9uX2lkGBAgASgJEiUKBWVycm9yGBEgASgLMhYuc291ay5ydW5zLnYxLlJ1bkVycm9yEi8KC2NyZWF0ZV90aW1lGBIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgTIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIdHJhY2VfaWQYFCABKAkSDAoEZXRhZxgVIAEoCRISCgpzZXNzaW9uX2lkGBYgASgJIkIKBk91dHB1dBIUCgxjb21wb25lbnRfaWQYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJEgwKBHRleHQYAyABKAkiLAoFVXNhZ2USEQoJZGltZW5zaW9uGAEgASgJEhAKCHF1YW50aXR5GAIgASgDIkEKCFJ1bkVycm9yEg4KBnJlYXNvbhgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEhQKDGNvbXBvbmVudF9pZBgDIAEoCSKdAQoIUnVuRXZlbnQSEAoIc2VxdWVuY2UYASABKAMSLgoKb2NjdXJfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIAoDcnVuGAMgASgLMhEuc291ay5ydW5zLnYxLlJ1bkgAEiQKBWRlbHRhGAQgASgLMhMuc291ay5ydW5zLnYxLkRlbHRhSABCBwoFZXZlbnQiKwoFRGVsdGESFAoMY29tcG9uZW50X2lkGAEgASgJEgwKBHRleHQYAiABKAkiXgoQQ3JlYXRlUnVuUmVxdWVzdBITCgtpbnN0YW5jZV9pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEg0KBWlucHV0GAMgASgJEhIKCnNlc3Npb25faWQYBCABKAkiMwoRQ3JlYXRlUnVuUmVzcG9uc2USHgoDcnVuGAEgASgLMhEuc291ay5ydW5zLnYxLlJ1biIfCg1HZXRSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCSIwCg5HZXRSdW5SZXNwb25zZRIeCgNydW4YASABKAsyES5zb3VrLnJ1bnMudjEuUnVuImEKD0xpc3RSdW5zUmVxdWVzdBISCgpwcm9qZWN0X2lkGAEgASgJEhMKC2luc3RhbmNlX2lkGAIgASgJEhEKCXBhZ2Vfc2l6ZRgDIAEoBRISCgpwYWdlX3Rva2VuGAQgASgJIkwKEExpc3RSdW5zUmVzcG9uc2USHwoEcnVucxgBIAMoCzIRLnNvdWsucnVucy52MS5SdW4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjkKD1dhdGNoUnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSFgoOYWZ0ZXJfc2VxdWVuY2UYAiABKAMibQoQV2F0Y2hSdW5SZXNwb25zZRIlCgVldmVudBgBIAEoCzIWLnNvdWsucnVucy52MS5SdW5FdmVudBIyCg5oZWFydGJlYXRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqkQEKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASEAoMU1RBVEVfUVVFVUVEEAESEQoNU1RBVEVfUlVOTklORxACEhIKDlNUQVRFX1NFVFRMSU5HEAMSEwoPU1RBVEVfU1VDQ0VFREVEEAQSEAoMU1RBVEVfRkFJTEVEEAUSEQoNU1RBVEVfUkVGVVNFRBAGMo0ECgtSdW5zU2VydmljZRJ3CglDcmVhdGVSdW4SHi5zb3VrLnJ1bnMudjEuQ3JlYXRlUnVuUmVxdWVzdBofLnNvdWsucnVucy52MS5DcmVhdGVSdW5SZXNwb25zZSIpsuEYEggBGghydW5zLnVzZSICCAIoAYLT5JMCDToBKiIIL3YxL3J1bnMSeAoGR2V0UnVuEhsuc291ay5ydW5zLnYxLkdldFJ1blJlcXVlc3QaHC5zb3VrLnJ1bnMudjEuR2V0UnVuUmVzcG9uc2UiM5ACAbLhGBMIARoJcnVucy5yZWFkIgIIAigDgtPkkwITEhEvdjEvcnVucy97cnVuX2lkfRKBAQoITGlzdFJ1bnMSHS5zb3VrLnJ1bnMudjEuTGlzdFJ1bnNSZXF1ZXN0Gh4uc291ay5ydW5zLnYxLkxpc3RSdW5zUmVzcG9uc2UiNpACAbLhGB8IARoJcnVucy5yZWFkIg4IARIKcHJvamVjdF9pZCgDgtPkkwIKEggvdjEvcnVucxKGAQoIV2F0Y2hSdW4SHS5zb3VrLnJ1bnMudjEuV2F0Y2hSdW5SZXF1ZXN0Gh4uc291ay5ydW5zLnYxLldhdGNoUnVuUmVzcG9uc2UiOZACAbLhGBMIARoJcnVucy5yZWFkIgIIAigDgtPkkwIZEhcvdjEvcnVucy97cnVuX2lkfTp3YXRjaDABYgZwcm90bzM", [file_google_api_annotations, file_google_protobuf_timestamp, file_souk_access_v1_access]);
+  fileDesc("Chdzb3VrL3J1bnMvdjEvcnVucy5wcm90bxIMc291ay5ydW5zLnYxIr0ECgNSdW4SDgoGcnVuX2lkGAEgASgJEg4KBm9yZ19pZBgCIAEoCRISCgpwcm9qZWN0X2lkGAMgASgJEhMKC2luc3RhbmNlX2lkGAQgASgJEhsKE29mZmVyaW5nX3ZlcnNpb25faWQYBSABKAkSIgoFc3RhdGUYBiABKA4yEy5zb3VrLnJ1bnMudjEuU3RhdGUSDQoFaW5wdXQYByABKAkSDgoGb3V0cHV0GAggASgJEiUKB291dHB1dHMYCSADKAsyFC5zb3VrLnJ1bnMudjEuT3V0cHV0EiIKBXVzYWdlGAogAygLMhMuc291ay5ydW5zLnYxLlVzYWdlEhMKC2Nvc3RfbWljcm9zGAsgASgDEhYKDmNoYXJnZWRfbWljcm9zGAwgASgDEhYKDmJhbGFuY2VfbWljcm9zGA0gASgDEhIKCnJlY2VpcHRfaWQYDiABKAkSFwoPbGVkZ2VyX2VudHJ5X2lkGA8gASgJEhYKDnJlc2VydmF0aW9uX2lkGBAgASgJEiUKBWVycm9yGBEgASgLMhYuc291ay5ydW5zLnYxLlJ1bkVycm9yEi8KC2NyZWF0ZV90aW1lGBIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgTIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIdHJhY2VfaWQYFCABKAkSDAoEZXRhZxgVIAEoCRISCgpzZXNzaW9uX2lkGBYgASgJIkIKBk91dHB1dBIUCgxjb21wb25lbnRfaWQYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJEgwKBHRleHQYAyABKAkiLAoFVXNhZ2USEQoJZGltZW5zaW9uGAEgASgJEhAKCHF1YW50aXR5GAIgASgDIkEKCFJ1bkVycm9yEg4KBnJlYXNvbhgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEhQKDGNvbXBvbmVudF9pZBgDIAEoCSKdAQoIUnVuRXZlbnQSEAoIc2VxdWVuY2UYASABKAMSLgoKb2NjdXJfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIAoDcnVuGAMgASgLMhEuc291ay5ydW5zLnYxLlJ1bkgAEiQKBWRlbHRhGAQgASgLMhMuc291ay5ydW5zLnYxLkRlbHRhSABCBwoFZXZlbnQiKwoFRGVsdGESFAoMY29tcG9uZW50X2lkGAEgASgJEgwKBHRleHQYAiABKAkiXgoQQ3JlYXRlUnVuUmVxdWVzdBITCgtpbnN0YW5jZV9pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEg0KBWlucHV0GAMgASgJEhIKCnNlc3Npb25faWQYBCABKAkiMwoRQ3JlYXRlUnVuUmVzcG9uc2USHgoDcnVuGAEgASgLMhEuc291ay5ydW5zLnYxLlJ1biIfCg1HZXRSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCSIwCg5HZXRSdW5SZXNwb25zZRIeCgNydW4YASABKAsyES5zb3VrLnJ1bnMudjEuUnVuImEKD0xpc3RSdW5zUmVxdWVzdBISCgpwcm9qZWN0X2lkGAEgASgJEhMKC2luc3RhbmNlX2lkGAIgASgJEhEKCXBhZ2Vfc2l6ZRgDIAEoBRISCgpwYWdlX3Rva2VuGAQgASgJIkwKEExpc3RSdW5zUmVzcG9uc2USHwoEcnVucxgBIAMoCzIRLnNvdWsucnVucy52MS5SdW4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjkKD1dhdGNoUnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSFgoOYWZ0ZXJfc2VxdWVuY2UYAiABKAMibQoQV2F0Y2hSdW5SZXNwb25zZRIlCgVldmVudBgBIAEoCzIWLnNvdWsucnVucy52MS5SdW5FdmVudBIyCg5oZWFydGJlYXRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiNgoQQ2FuY2VsUnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSIzChFDYW5jZWxSdW5SZXNwb25zZRIeCgNydW4YASABKAsyES5zb3VrLnJ1bnMudjEuUnVuKqYBCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhAKDFNUQVRFX1FVRVVFRBABEhEKDVNUQVRFX1JVTk5JTkcQAhISCg5TVEFURV9TRVRUTElORxADEhMKD1NUQVRFX1NVQ0NFRURFRBAEEhAKDFNUQVRFX0ZBSUxFRBAFEhEKDVNUQVRFX1JFRlVTRUQQBhITCg9TVEFURV9DQU5DRUxMRUQQBzKXBQoLUnVuc1NlcnZpY2USdwoJQ3JlYXRlUnVuEh4uc291ay5ydW5zLnYxLkNyZWF0ZVJ1blJlcXVlc3QaHy5zb3VrLnJ1bnMudjEuQ3JlYXRlUnVuUmVzcG9uc2UiKbLhGBIIARoIcnVucy51c2UiAggCKAGC0+STAg06ASoiCC92MS9ydW5zEngKBkdldFJ1bhIbLnNvdWsucnVucy52MS5HZXRSdW5SZXF1ZXN0Ghwuc291ay5ydW5zLnYxLkdldFJ1blJlc3BvbnNlIjOQAgGy4RgTCAEaCXJ1bnMucmVhZCICCAIoA4LT5JMCExIRL3YxL3J1bnMve3J1bl9pZH0SgQEKCExpc3RSdW5zEh0uc291ay5ydW5zLnYxLkxpc3RSdW5zUmVxdWVzdBoeLnNvdWsucnVucy52MS5MaXN0UnVuc1Jlc3BvbnNlIjaQAgGy4RgfCAEaCXJ1bnMucmVhZCIOCAESCnByb2plY3RfaWQoA4LT5JMCChIIL3YxL3J1bnMShgEKCFdhdGNoUnVuEh0uc291ay5ydW5zLnYxLldhdGNoUnVuUmVxdWVzdBoeLnNvdWsucnVucy52MS5XYXRjaFJ1blJlc3BvbnNlIjmQAgGy4RgTCAEaCXJ1bnMucmVhZCICCAIoA4LT5JMCGRIXL3YxL3J1bnMve3J1bl9pZH06d2F0Y2gwARKHAQoJQ2FuY2VsUnVuEh4uc291ay5ydW5zLnYxLkNhbmNlbFJ1blJlcXVlc3QaHy5zb3VrLnJ1bnMudjEuQ2FuY2VsUnVuUmVzcG9uc2UiObLhGBIIARoIcnVucy51c2UiAggCKAGC0+STAh06ASoiGC92MS9ydW5zL3tydW5faWR9OmNhbmNlbGIGcHJvdG8z", [file_google_api_annotations, file_google_protobuf_timestamp, file_souk_access_v1_access]);
 
 /**
  * One execution.
@@ -595,6 +595,55 @@ export const WatchRunResponseSchema: GenMessage<WatchRunResponse> = /*@__PURE__*
   messageDesc(file_souk_runs_v1_runs, 13);
 
 /**
+ * Names the run to stop.
+ *
+ * @generated from message souk.runs.v1.CancelRunRequest
+ */
+export type CancelRunRequest = Message<"souk.runs.v1.CancelRunRequest"> & {
+  /**
+   * Required. The run.
+   *
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * Required. Repeats are recognised by it.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message souk.runs.v1.CancelRunRequest.
+ * Use `create(CancelRunRequestSchema)` to create a new message.
+ */
+export const CancelRunRequestSchema: GenMessage<CancelRunRequest> = /*@__PURE__*/
+  messageDesc(file_souk_runs_v1_runs, 14);
+
+/**
+ * The run, stopping or over.
+ *
+ * @generated from message souk.runs.v1.CancelRunResponse
+ */
+export type CancelRunResponse = Message<"souk.runs.v1.CancelRunResponse"> & {
+  /**
+   * The run.
+   *
+   * @generated from field: souk.runs.v1.Run run = 1;
+   */
+  run?: Run | undefined;
+};
+
+/**
+ * Describes the message souk.runs.v1.CancelRunResponse.
+ * Use `create(CancelRunResponseSchema)` to create a new message.
+ */
+export const CancelRunResponseSchema: GenMessage<CancelRunResponse> = /*@__PURE__*/
+  messageDesc(file_souk_runs_v1_runs, 15);
+
+/**
  * Where a run stands.
  *
  * @generated from enum souk.runs.v1.State
@@ -648,6 +697,13 @@ export enum State {
    * @generated from enum value: STATE_REFUSED = 6;
    */
   REFUSED = 6,
+
+  /**
+   * Stopped by a person, or because nobody listened; what it used is charged.
+   *
+   * @generated from enum value: STATE_CANCELLED = 7;
+   */
+  CANCELLED = 7,
 }
 
 /**
@@ -710,6 +766,17 @@ export const RunsService: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchRunRequestSchema;
     output: typeof WatchRunResponseSchema;
+  },
+  /**
+   * Stops a run; what it used so far is charged. One that is over stays as it is. Who: members of its
+   * org. Reasons: RUN_NOT_FOUND.
+   *
+   * @generated from rpc souk.runs.v1.RunsService.CancelRun
+   */
+  cancelRun: {
+    methodKind: "unary";
+    input: typeof CancelRunRequestSchema;
+    output: typeof CancelRunResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_souk_runs_v1_runs, 0);

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file souk/tenancy/v1/tenancy.proto.
  */
 export const file_souk_tenancy_v1_tenancy: GenFile = /*@__PURE__*/
-  fileDesc("Ch1zb3VrL3RlbmFuY3kvdjEvdGVuYW5jeS5wcm90bxIPc291ay50ZW5hbmN5LnYxImoKA09yZxIOCgZvcmdfaWQYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRldGFnGAQgASgJIpABCgdQcm9qZWN0EhIKCnByb2plY3RfaWQYASABKAkSDgoGb3JnX2lkGAIgASgJEgwKBHNsdWcYAyABKAkSFAoMZGlzcGxheV9uYW1lGAQgASgJEi8KC2NyZWF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRldGFnGAYgASgJIm0KBFVzZXISDwoHdXNlcl9pZBgBIAEoCRINCgVlbWFpbBgCIAEoCRIUCgxkaXNwbGF5X25hbWUYAyABKAkSLwoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIlYKCk1lbWJlcnNoaXASDgoGb3JnX2lkGAEgASgJEiMKBHJvbGUYAiABKA4yFS5zb3VrLnRlbmFuY3kudjEuUm9sZRITCgtwcm9qZWN0X2lkcxgDIAMoCSL0AQoGQXBpS2V5EhIKCmFwaV9rZXlfaWQYASABKAkSDgoGb3JnX2lkGAIgASgJEg8KB3VzZXJfaWQYAyABKAkSFAoMZGlzcGxheV9uYW1lGAQgASgJEgwKBGhpbnQYBSABKAkSLwoLY3JlYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtyZXZva2VfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiRgoaQXV0b0NyZWF0ZVdvcmtzcGFjZVJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIUCgxkaXNwbGF5X25hbWUYAiABKAkiYAobQXV0b0NyZWF0ZVdvcmtzcGFjZVJlc3BvbnNlEg4KBm9yZ19pZBgBIAEoCRISCgpwcm9qZWN0X2lkGAIgASgJEh0KFXdhbGxldF9iYWxhbmNlX21pY3JvcxgDIAEoAyISChBHZXRDYWxsZXJSZXF1ZXN0InwKEUdldENhbGxlclJlc3BvbnNlEiMKBHVzZXIYASABKAsyFS5zb3VrLnRlbmFuY3kudjEuVXNlchIwCgttZW1iZXJzaGlwcxgCIAMoCzIbLnNvdWsudGVuYW5jeS52MS5NZW1iZXJzaGlwEhAKCG9wZXJhdG9yGAMgASgIIjwKEENyZWF0ZU9yZ1JlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIUCgxkaXNwbGF5X25hbWUYAiABKAkiYQoRQ3JlYXRlT3JnUmVzcG9uc2USIQoDb3JnGAEgASgLMhQuc291ay50ZW5hbmN5LnYxLk9yZxIpCgdwcm9qZWN0GAIgASgLMhguc291ay50ZW5hbmN5LnYxLlByb2plY3QiXgoUQ3JlYXRlUHJvamVjdFJlcXVlc3QSDgoGb3JnX2lkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSDAoEc2x1ZxgDIAEoCRIUCgxkaXNwbGF5X25hbWUYBCABKAkiQgoVQ3JlYXRlUHJvamVjdFJlc3BvbnNlEikKB3Byb2plY3QYASABKAsyGC5zb3VrLnRlbmFuY3kudjEuUHJvamVjdCJMChNMaXN0UHJvamVjdHNSZXF1ZXN0Eg4KBm9yZ19pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJbChRMaXN0UHJvamVjdHNSZXNwb25zZRIqCghwcm9qZWN0cxgBIAMoCzIYLnNvdWsudGVuYW5jeS52MS5Qcm9qZWN0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSInChFHZXRQcm9qZWN0UmVxdWVzdBISCgpwcm9qZWN0X2lkGAEgASgJIj8KEkdldFByb2plY3RSZXNwb25zZRIpCgdwcm9qZWN0GAEgASgLMhguc291ay50ZW5hbmN5LnYxLlByb2plY3QigAEKE0NyZWF0ZUFwaUtleVJlcXVlc3QSDgoGb3JnX2lkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEi8KDHRpbWVfdG9fbGl2ZRgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJQChRDcmVhdGVBcGlLZXlSZXNwb25zZRIoCgdhcGlfa2V5GAEgASgLMhcuc291ay50ZW5hbmN5LnYxLkFwaUtleRIOCgZzZWNyZXQYAiABKAkiSwoSTGlzdEFwaUtleXNSZXF1ZXN0Eg4KBm9yZ19pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJZChNMaXN0QXBpS2V5c1Jlc3BvbnNlEikKCGFwaV9rZXlzGAEgAygLMhcuc291ay50ZW5hbmN5LnYxLkFwaUtleRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiPQoTUmV2b2tlQXBpS2V5UmVxdWVzdBISCgphcGlfa2V5X2lkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkiQAoUUmV2b2tlQXBpS2V5UmVzcG9uc2USKAoHYXBpX2tleRgBIAEoCzIXLnNvdWsudGVuYW5jeS52MS5BcGlLZXkiPAoXQ3JlYXRlU2lnbkluTGlua1JlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRINCgVlbWFpbBgCIAEoCSJZChhDcmVhdGVTaWduSW5MaW5rUmVzcG9uc2USDAoEY29kZRgBIAEoCRIvCgtleHBpcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiJwoXUmVkZWVtU2lnbkluTGlua1JlcXVlc3QSDAoEY29kZRgBIAEoCSKUAQoYUmVkZWVtU2lnbkluTGlua1Jlc3BvbnNlEhIKCnNlc3Npb25faWQYASABKAkSDgoGc2VjcmV0GAIgASgJEiMKBHVzZXIYAyABKAsyFS5zb3VrLnRlbmFuY3kudjEuVXNlchIvCgtleHBpcmVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiOwoRRW5kU2Vzc2lvblJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJIhQKEkVuZFNlc3Npb25SZXNwb25zZSJqChdSZXNvbHZlUHJpbmNpcGFsUmVxdWVzdBIRCgdhcGlfa2V5GAEgASgJSAASGAoOc2Vzc2lvbl9zZWNyZXQYAiABKAlIABIUCgpzZXNzaW9uX2lkGAMgASgJSABCDAoKY3JlZGVudGlhbCLXAQoYUmVzb2x2ZVByaW5jaXBhbFJlc3BvbnNlEiMKBHVzZXIYASABKAsyFS5zb3VrLnRlbmFuY3kudjEuVXNlchIwCgttZW1iZXJzaGlwcxgCIAMoCzIbLnNvdWsudGVuYW5jeS52MS5NZW1iZXJzaGlwEhAKCG9wZXJhdG9yGAMgASgIEhIKCnNlc3Npb25faWQYBCABKAkSLwoLZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWJvdW5kGAYgASgIKk4KBFJvbGUSFAoQUk9MRV9VTlNQRUNJRklFRBAAEg8KC1JPTEVfVklFV0VSEAESDwoLUk9MRV9NRU1CRVIQAhIOCgpST0xFX0FETUlOEAMy0g4KDlRlbmFuY3lTZXJ2aWNlEpwBChNBdXRvQ3JlYXRlV29ya3NwYWNlEisuc291ay50ZW5hbmN5LnYxLkF1dG9DcmVhdGVXb3Jrc3BhY2VSZXF1ZXN0Giwuc291ay50ZW5hbmN5LnYxLkF1dG9DcmVhdGVXb3Jrc3BhY2VSZXNwb25zZSIqsuEYCAgBIgIIAygBgtPkkwIYOgEqIhMvdjEvd29ya3NwYWNlcy9hdXRvEnUKCUdldENhbGxlchIhLnNvdWsudGVuYW5jeS52MS5HZXRDYWxsZXJSZXF1ZXN0GiIuc291ay50ZW5hbmN5LnYxLkdldENhbGxlclJlc3BvbnNlIiGQAgGy4RgICAEiAggDKAOC0+STAgwSCi92MS9jYWxsZXIScwoJQ3JlYXRlT3JnEiEuc291ay50ZW5hbmN5LnYxLkNyZWF0ZU9yZ1JlcXVlc3QaIi5zb3VrLnRlbmFuY3kudjEuQ3JlYXRlT3JnUmVzcG9uc2UiH7LhGAgIASICCAMoAYLT5JMCDToBKiIIL3YxL29yZ3MSmgEKDUNyZWF0ZVByb2plY3QSJS5zb3VrLnRlbmFuY3kudjEuQ3JlYXRlUHJvamVjdFJlcXVlc3QaJi5zb3VrLnRlbmFuY3kudjEuQ3JlYXRlUHJvamVjdFJlc3BvbnNlIjqy4RgfCAEaDXRlbmFuY3kuYWRtaW4iCggBEgZvcmdfaWQoAYLT5JMCEToBKiIML3YxL3Byb2plY3RzEpYBCgxMaXN0UHJvamVjdHMSJC5zb3VrLnRlbmFuY3kudjEuTGlzdFByb2plY3RzUmVxdWVzdBolLnNvdWsudGVuYW5jeS52MS5MaXN0UHJvamVjdHNSZXNwb25zZSI5kAIBsuEYHggBGgx0ZW5hbmN5LnJlYWQiCggBEgZvcmdfaWQoA4LT5JMCDhIML3YxL3Byb2plY3RzEpgBCgpHZXRQcm9qZWN0EiIuc291ay50ZW5hbmN5LnYxLkdldFByb2plY3RSZXF1ZXN0GiMuc291ay50ZW5hbmN5LnYxLkdldFByb2plY3RSZXNwb25zZSJBkAIBsuEYGQgBEgEqGgx0ZW5hbmN5LnJlYWQiAggCKAOC0+STAhsSGS92MS9wcm9qZWN0cy97cHJvamVjdF9pZH0SlgEKDENyZWF0ZUFwaUtleRIkLnNvdWsudGVuYW5jeS52MS5DcmVhdGVBcGlLZXlSZXF1ZXN0GiUuc291ay50ZW5hbmN5LnYxLkNyZWF0ZUFwaUtleVJlc3BvbnNlIjmy4RgfCAEaDXRlbmFuY3kuYWRtaW4iCggBEgZvcmdfaWQoAoLT5JMCEDoBKiILL3YxL2FwaUtleXMSkgEKC0xpc3RBcGlLZXlzEiMuc291ay50ZW5hbmN5LnYxLkxpc3RBcGlLZXlzUmVxdWVzdBokLnNvdWsudGVuYW5jeS52MS5MaXN0QXBpS2V5c1Jlc3BvbnNlIjiQAgGy4RgeCAEaDHRlbmFuY3kucmVhZCIKCAESBm9yZ19pZCgDgtPkkwINEgsvdjEvYXBpS2V5cxKiAQoMUmV2b2tlQXBpS2V5EiQuc291ay50ZW5hbmN5LnYxLlJldm9rZUFwaUtleVJlcXVlc3QaJS5zb3VrLnRlbmFuY3kudjEuUmV2b2tlQXBpS2V5UmVzcG9uc2UiRbLhGBcIARoNdGVuYW5jeS5hZG1pbiICCAIoAYLT5JMCJDoBKiIfL3YxL2FwaUtleXMve2FwaV9rZXlfaWR9OnJldm9rZRKeAQoQQ3JlYXRlU2lnbkluTGluaxIoLnNvdWsudGVuYW5jeS52MS5DcmVhdGVTaWduSW5MaW5rUmVxdWVzdBopLnNvdWsudGVuYW5jeS52MS5DcmVhdGVTaWduSW5MaW5rUmVzcG9uc2UiNbLhGBcIARoNdGVuYW5jeS5hZG1pbiICCAQoAoLT5JMCFDoBKiIPL3YxL3NpZ25JbkxpbmtzEn4KEFJlZGVlbVNpZ25JbkxpbmsSKC5zb3VrLnRlbmFuY3kudjEuUmVkZWVtU2lnbkluTGlua1JlcXVlc3QaKS5zb3VrLnRlbmFuY3kudjEuUmVkZWVtU2lnbkluTGlua1Jlc3BvbnNlIhWy4RgRCAISB2dhdGV3YXkiAggEKAQSbAoKRW5kU2Vzc2lvbhIiLnNvdWsudGVuYW5jeS52MS5FbmRTZXNzaW9uUmVxdWVzdBojLnNvdWsudGVuYW5jeS52MS5FbmRTZXNzaW9uUmVzcG9uc2UiFbLhGBEIAhIHZ2F0ZXdheSICCAQoARKBAQoQUmVzb2x2ZVByaW5jaXBhbBIoLnNvdWsudGVuYW5jeS52MS5SZXNvbHZlUHJpbmNpcGFsUmVxdWVzdBopLnNvdWsudGVuYW5jeS52MS5SZXNvbHZlUHJpbmNpcGFsUmVzcG9uc2UiGJACAbLhGBEIAhIHZ2F0ZXdheSICCAQoA2IGcHJvdG8z", [file_google_api_annotations, file_google_protobuf_duration, file_google_protobuf_timestamp, file_souk_access_v1_access]);
+  fileDesc("Ch1zb3VrL3RlbmFuY3kvdjEvdGVuYW5jeS5wcm90bxIPc291ay50ZW5hbmN5LnYxImoKA09yZxIOCgZvcmdfaWQYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRldGFnGAQgASgJIpABCgdQcm9qZWN0EhIKCnByb2plY3RfaWQYASABKAkSDgoGb3JnX2lkGAIgASgJEgwKBHNsdWcYAyABKAkSFAoMZGlzcGxheV9uYW1lGAQgASgJEi8KC2NyZWF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRldGFnGAYgASgJIm0KBFVzZXISDwoHdXNlcl9pZBgBIAEoCRINCgVlbWFpbBgCIAEoCRIUCgxkaXNwbGF5X25hbWUYAyABKAkSLwoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIlYKCk1lbWJlcnNoaXASDgoGb3JnX2lkGAEgASgJEiMKBHJvbGUYAiABKA4yFS5zb3VrLnRlbmFuY3kudjEuUm9sZRITCgtwcm9qZWN0X2lkcxgDIAMoCSKEAgoGQXBpS2V5EhIKCmFwaV9rZXlfaWQYASABKAkSDgoGb3JnX2lkGAIgASgJEg8KB3VzZXJfaWQYAyABKAkSFAoMZGlzcGxheV9uYW1lGAQgASgJEgwKBGhpbnQYBSABKAkSLwoLY3JlYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtyZXZva2VfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGc2NvcGVzGAkgAygJIkYKGkF1dG9DcmVhdGVXb3Jrc3BhY2VSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJIn4KG0F1dG9DcmVhdGVXb3Jrc3BhY2VSZXNwb25zZRIOCgZvcmdfaWQYASABKAkSEgoKcHJvamVjdF9pZBgCIAEoCRIdChV3YWxsZXRfYmFsYW5jZV9taWNyb3MYAyABKAMSHAoUdHJpYWxfcmVmdXNlZF9yZWFzb24YBCABKAkiEgoQR2V0Q2FsbGVyUmVxdWVzdCJ8ChFHZXRDYWxsZXJSZXNwb25zZRIjCgR1c2VyGAEgASgLMhUuc291ay50ZW5hbmN5LnYxLlVzZXISMAoLbWVtYmVyc2hpcHMYAiADKAsyGy5zb3VrLnRlbmFuY3kudjEuTWVtYmVyc2hpcBIQCghvcGVyYXRvchgDIAEoCCI8ChBDcmVhdGVPcmdSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJImEKEUNyZWF0ZU9yZ1Jlc3BvbnNlEiEKA29yZxgBIAEoCzIULnNvdWsudGVuYW5jeS52MS5PcmcSKQoHcHJvamVjdBgCIAEoCzIYLnNvdWsudGVuYW5jeS52MS5Qcm9qZWN0Il4KFENyZWF0ZVByb2plY3RSZXF1ZXN0Eg4KBm9yZ19pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEgwKBHNsdWcYAyABKAkSFAoMZGlzcGxheV9uYW1lGAQgASgJIkIKFUNyZWF0ZVByb2plY3RSZXNwb25zZRIpCgdwcm9qZWN0GAEgASgLMhguc291ay50ZW5hbmN5LnYxLlByb2plY3QiTAoTTGlzdFByb2plY3RzUmVxdWVzdBIOCgZvcmdfaWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiWwoUTGlzdFByb2plY3RzUmVzcG9uc2USKgoIcHJvamVjdHMYASADKAsyGC5zb3VrLnRlbmFuY3kudjEuUHJvamVjdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiJwoRR2V0UHJvamVjdFJlcXVlc3QSEgoKcHJvamVjdF9pZBgBIAEoCSI/ChJHZXRQcm9qZWN0UmVzcG9uc2USKQoHcHJvamVjdBgBIAEoCzIYLnNvdWsudGVuYW5jeS52MS5Qcm9qZWN0IpABChNDcmVhdGVBcGlLZXlSZXF1ZXN0Eg4KBm9yZ19pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCRIvCgx0aW1lX3RvX2xpdmUYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDgoGc2NvcGVzGAUgAygJIlAKFENyZWF0ZUFwaUtleVJlc3BvbnNlEigKB2FwaV9rZXkYASABKAsyFy5zb3VrLnRlbmFuY3kudjEuQXBpS2V5Eg4KBnNlY3JldBgCIAEoCSJLChJMaXN0QXBpS2V5c1JlcXVlc3QSDgoGb3JnX2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIlkKE0xpc3RBcGlLZXlzUmVzcG9uc2USKQoIYXBpX2tleXMYASADKAsyFy5zb3VrLnRlbmFuY3kudjEuQXBpS2V5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSI9ChNSZXZva2VBcGlLZXlSZXF1ZXN0EhIKCmFwaV9rZXlfaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSJAChRSZXZva2VBcGlLZXlSZXNwb25zZRIoCgdhcGlfa2V5GAEgASgLMhcuc291ay50ZW5hbmN5LnYxLkFwaUtleSI8ChdDcmVhdGVTaWduSW5MaW5rUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEg0KBWVtYWlsGAIgASgJIlkKGENyZWF0ZVNpZ25JbkxpbmtSZXNwb25zZRIMCgRjb2RlGAEgASgJEi8KC2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCInChdSZWRlZW1TaWduSW5MaW5rUmVxdWVzdBIMCgRjb2RlGAEgASgJIpQBChhSZWRlZW1TaWduSW5MaW5rUmVzcG9uc2USEgoKc2Vzc2lvbl9pZBgBIAEoCRIOCgZzZWNyZXQYAiABKAkSIwoEdXNlchgDIAEoCzIVLnNvdWsudGVuYW5jeS52MS5Vc2VyEi8KC2V4cGlyZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCI7ChFFbmRTZXNzaW9uUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhIKCnNlc3Npb25faWQYAiABKAkiFAoSRW5kU2Vzc2lvblJlc3BvbnNlImoKF1Jlc29sdmVQcmluY2lwYWxSZXF1ZXN0EhEKB2FwaV9rZXkYASABKAlIABIYCg5zZXNzaW9uX3NlY3JldBgCIAEoCUgAEhQKCnNlc3Npb25faWQYAyABKAlIAEIMCgpjcmVkZW50aWFsIucBChhSZXNvbHZlUHJpbmNpcGFsUmVzcG9uc2USIwoEdXNlchgBIAEoCzIVLnNvdWsudGVuYW5jeS52MS5Vc2VyEjAKC21lbWJlcnNoaXBzGAIgAygLMhsuc291ay50ZW5hbmN5LnYxLk1lbWJlcnNoaXASEAoIb3BlcmF0b3IYAyABKAgSEgoKc2Vzc2lvbl9pZBgEIAEoCRIvCgtleHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFYm91bmQYBiABKAgSDgoGc2NvcGVzGAcgAygJIqEBCgZNZW1iZXISDgoGb3JnX2lkGAEgASgJEiMKBHVzZXIYAiABKAsyFS5zb3VrLnRlbmFuY3kudjEuVXNlchIjCgRyb2xlGAMgASgOMhUuc291ay50ZW5hbmN5LnYxLlJvbGUSLwoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGV0YWcYBSABKAki/gIKCkludml0YXRpb24SFQoNaW52aXRhdGlvbl9pZBgBIAEoCRIOCgZvcmdfaWQYAiABKAkSDQoFZW1haWwYAyABKAkSIwoEcm9sZRgEIAEoDjIVLnNvdWsudGVuYW5jeS52MS5Sb2xlEjAKBXN0YXRlGAUgASgOMiEuc291ay50ZW5hbmN5LnYxLkludml0YXRpb24uU3RhdGUSFwoPaW52aXRlcl91c2VyX2lkGAYgASgJEi8KC2NyZWF0ZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiaAoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIOCgpTVEFURV9PUEVOEAESEgoOU1RBVEVfQUNDRVBURUQQAhIRCg1TVEFURV9SRVZPS0VEEAMSEQoNU1RBVEVfRVhQSVJFRBAEIpwBCgRUZWFtEg8KB3RlYW1faWQYASABKAkSDgoGb3JnX2lkGAIgASgJEgwKBHNsdWcYAyABKAkSFAoMZGlzcGxheV9uYW1lGAQgASgJEhAKCHVzZXJfaWRzGAUgAygJEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRldGFnGAcgASgJIpABCgdTZXNzaW9uEhIKCnNlc3Npb25faWQYASABKAkSLwoLY3JlYXRlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdjdXJyZW50GAQgASgIIs8BCgpBdWRpdEVudHJ5EhYKDmF1ZGl0X2VudHJ5X2lkGAEgASgJEg4KBm9yZ19pZBgCIAEoCRIuCgpvY2N1cl90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVhY3RvchgEIAEoCRIOCgZtZXRob2QYBSABKAkSEgoKcmVxdWVzdF9pZBgGIAEoCRIPCgdvdXRjb21lGAcgASgJEhMKC3Jlc291cmNlX2lkGAggASgJEhAKCHRyYWNlX2lkGAkgASgJIksKEkxpc3RNZW1iZXJzUmVxdWVzdBIOCgZvcmdfaWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiWAoTTGlzdE1lbWJlcnNSZXNwb25zZRIoCgdtZW1iZXJzGAEgAygLMhcuc291ay50ZW5hbmN5LnYxLk1lbWJlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkifgoUU2V0TWVtYmVyUm9sZVJlcXVlc3QSDgoGb3JnX2lkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSDwoHdXNlcl9pZBgDIAEoCRIjCgRyb2xlGAQgASgOMhUuc291ay50ZW5hbmN5LnYxLlJvbGUSDAoEZXRhZxgFIAEoCSJAChVTZXRNZW1iZXJSb2xlUmVzcG9uc2USJwoGbWVtYmVyGAEgASgLMhcuc291ay50ZW5hbmN5LnYxLk1lbWJlciJKChNSZW1vdmVNZW1iZXJSZXF1ZXN0Eg4KBm9yZ19pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEg8KB3VzZXJfaWQYAyABKAkiFgoUUmVtb3ZlTWVtYmVyUmVzcG9uc2UibQoTSW52aXRlTWVtYmVyUmVxdWVzdBIOCgZvcmdfaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRINCgVlbWFpbBgDIAEoCRIjCgRyb2xlGAQgASgOMhUuc291ay50ZW5hbmN5LnYxLlJvbGUiVQoUSW52aXRlTWVtYmVyUmVzcG9uc2USLwoKaW52aXRhdGlvbhgBIAEoCzIbLnNvdWsudGVuYW5jeS52MS5JbnZpdGF0aW9uEgwKBGNvZGUYAiABKAkiTwoWTGlzdEludml0YXRpb25zUmVxdWVzdBIOCgZvcmdfaWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiZAoXTGlzdEludml0YXRpb25zUmVzcG9uc2USMAoLaW52aXRhdGlvbnMYASADKAsyGy5zb3VrLnRlbmFuY3kudjEuSW52aXRhdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiRAoXUmV2b2tlSW52aXRhdGlvblJlcXVlc3QSFQoNaW52aXRhdGlvbl9pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJIksKGFJldm9rZUludml0YXRpb25SZXNwb25zZRIvCgppbnZpdGF0aW9uGAEgASgLMhsuc291ay50ZW5hbmN5LnYxLkludml0YXRpb24iOwoXQWNjZXB0SW52aXRhdGlvblJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIMCgRjb2RlGAIgASgJIksKGEFjY2VwdEludml0YXRpb25SZXNwb25zZRIvCgptZW1iZXJzaGlwGAEgASgLMhsuc291ay50ZW5hbmN5LnYxLk1lbWJlcnNoaXAiWwoRQ3JlYXRlVGVhbVJlcXVlc3QSDgoGb3JnX2lkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSDAoEc2x1ZxgDIAEoCRIUCgxkaXNwbGF5X25hbWUYBCABKAkiOQoSQ3JlYXRlVGVhbVJlc3BvbnNlEiMKBHRlYW0YASABKAsyFS5zb3VrLnRlbmFuY3kudjEuVGVhbSJJChBMaXN0VGVhbXNSZXF1ZXN0Eg4KBm9yZ19pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJSChFMaXN0VGVhbXNSZXNwb25zZRIkCgV0ZWFtcxgBIAMoCzIVLnNvdWsudGVuYW5jeS52MS5UZWFtEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJMChRBZGRUZWFtTWVtYmVyUmVxdWVzdBIPCgd0ZWFtX2lkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSDwoHdXNlcl9pZBgDIAEoCSI8ChVBZGRUZWFtTWVtYmVyUmVzcG9uc2USIwoEdGVhbRgBIAEoCzIVLnNvdWsudGVuYW5jeS52MS5UZWFtIk8KF1JlbW92ZVRlYW1NZW1iZXJSZXF1ZXN0Eg8KB3RlYW1faWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRIPCgd1c2VyX2lkGAMgASgJIj8KGFJlbW92ZVRlYW1NZW1iZXJSZXNwb25zZRIjCgR0ZWFtGAEgASgLMhUuc291ay50ZW5hbmN5LnYxLlRlYW0iOAoRRGVsZXRlVGVhbVJlcXVlc3QSDwoHdGVhbV9pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJIhQKEkRlbGV0ZVRlYW1SZXNwb25zZSI8ChNMaXN0U2Vzc2lvbnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIlsKFExpc3RTZXNzaW9uc1Jlc3BvbnNlEioKCHNlc3Npb25zGAEgAygLMhguc291ay50ZW5hbmN5LnYxLlNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIj4KFFJldm9rZVNlc3Npb25SZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSIXChVSZXZva2VTZXNzaW9uUmVzcG9uc2UiUAoXTGlzdEF1ZGl0RW50cmllc1JlcXVlc3QSDgoGb3JnX2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJImcKGExpc3RBdWRpdEVudHJpZXNSZXNwb25zZRIyCg1hdWRpdF9lbnRyaWVzGAEgAygLMhsuc291ay50ZW5hbmN5LnYxLkF1ZGl0RW50cnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJKk4KBFJvbGUSFAoQUk9MRV9VTlNQRUNJRklFRBAAEg8KC1JPTEVfVklFV0VSEAESDwoLUk9MRV9NRU1CRVIQAhIOCgpST0xFX0FETUlOEAMyjCEKDlRlbmFuY3lTZXJ2aWNlEpwBChNBdXRvQ3JlYXRlV29ya3NwYWNlEisuc291ay50ZW5hbmN5LnYxLkF1dG9DcmVhdGVXb3Jrc3BhY2VSZXF1ZXN0Giwuc291ay50ZW5hbmN5LnYxLkF1dG9DcmVhdGVXb3Jrc3BhY2VSZXNwb25zZSIqsuEYCAgBIgIIAygBgtPkkwIYOgEqIhMvdjEvd29ya3NwYWNlcy9hdXRvEnUKCUdldENhbGxlchIhLnNvdWsudGVuYW5jeS52MS5HZXRDYWxsZXJSZXF1ZXN0GiIuc291ay50ZW5hbmN5LnYxLkdldENhbGxlclJlc3BvbnNlIiGQAgGy4RgICAEiAggDKAOC0+STAgwSCi92MS9jYWxsZXIScwoJQ3JlYXRlT3JnEiEuc291ay50ZW5hbmN5LnYxLkNyZWF0ZU9yZ1JlcXVlc3QaIi5zb3VrLnRlbmFuY3kudjEuQ3JlYXRlT3JnUmVzcG9uc2UiH7LhGAgIASICCAMoAYLT5JMCDToBKiIIL3YxL29yZ3MSmgEKDUNyZWF0ZVByb2plY3QSJS5zb3VrLnRlbmFuY3kudjEuQ3JlYXRlUHJvamVjdFJlcXVlc3QaJi5zb3VrLnRlbmFuY3kudjEuQ3JlYXRlUHJvamVjdFJlc3BvbnNlIjqy4RgfCAEaDXRlbmFuY3kuYWRtaW4iCggBEgZvcmdfaWQoAYLT5JMCEToBKiIML3YxL3Byb2plY3RzEpYBCgxMaXN0UHJvamVjdHMSJC5zb3VrLnRlbmFuY3kudjEuTGlzdFByb2plY3RzUmVxdWVzdBolLnNvdWsudGVuYW5jeS52MS5MaXN0UHJvamVjdHNSZXNwb25zZSI5kAIBsuEYHggBGgx0ZW5hbmN5LnJlYWQiCggBEgZvcmdfaWQoA4LT5JMCDhIML3YxL3Byb2plY3RzEpgBCgpHZXRQcm9qZWN0EiIuc291ay50ZW5hbmN5LnYxLkdldFByb2plY3RSZXF1ZXN0GiMuc291ay50ZW5hbmN5LnYxLkdldFByb2plY3RSZXNwb25zZSJBkAIBsuEYGQgBEgEqGgx0ZW5hbmN5LnJlYWQiAggCKAOC0+STAhsSGS92MS9wcm9qZWN0cy97cHJvamVjdF9pZH0SlgEKDENyZWF0ZUFwaUtleRIkLnNvdWsudGVuYW5jeS52MS5DcmVhdGVBcGlLZXlSZXF1ZXN0GiUuc291ay50ZW5hbmN5LnYxLkNyZWF0ZUFwaUtleVJlc3BvbnNlIjmy4RgfCAEaDXRlbmFuY3kuYWRtaW4iCggBEgZvcmdfaWQoAoLT5JMCEDoBKiILL3YxL2FwaUtleXMSkgEKC0xpc3RBcGlLZXlzEiMuc291ay50ZW5hbmN5LnYxLkxpc3RBcGlLZXlzUmVxdWVzdBokLnNvdWsudGVuYW5jeS52MS5MaXN0QXBpS2V5c1Jlc3BvbnNlIjiQAgGy4RgeCAEaDHRlbmFuY3kucmVhZCIKCAESBm9yZ19pZCgDgtPkkwINEgsvdjEvYXBpS2V5cxKiAQoMUmV2b2tlQXBpS2V5EiQuc291ay50ZW5hbmN5LnYxLlJldm9rZUFwaUtleVJlcXVlc3QaJS5zb3VrLnRlbmFuY3kudjEuUmV2b2tlQXBpS2V5UmVzcG9uc2UiRbLhGBcIARoNdGVuYW5jeS5hZG1pbiICCAIoAYLT5JMCJDoBKiIfL3YxL2FwaUtleXMve2FwaV9rZXlfaWR9OnJldm9rZRKeAQoQQ3JlYXRlU2lnbkluTGluaxIoLnNvdWsudGVuYW5jeS52MS5DcmVhdGVTaWduSW5MaW5rUmVxdWVzdBopLnNvdWsudGVuYW5jeS52MS5DcmVhdGVTaWduSW5MaW5rUmVzcG9uc2UiNbLhGBcIARoNdGVuYW5jeS5hZG1pbiICCAQoAoLT5JMCFDoBKiIPL3YxL3NpZ25JbkxpbmtzEn4KEFJlZGVlbVNpZ25JbkxpbmsSKC5zb3VrLnRlbmFuY3kudjEuUmVkZWVtU2lnbkluTGlua1JlcXVlc3QaKS5zb3VrLnRlbmFuY3kudjEuUmVkZWVtU2lnbkluTGlua1Jlc3BvbnNlIhWy4RgRCAISB2dhdGV3YXkiAggEKAQSbAoKRW5kU2Vzc2lvbhIiLnNvdWsudGVuYW5jeS52MS5FbmRTZXNzaW9uUmVxdWVzdBojLnNvdWsudGVuYW5jeS52MS5FbmRTZXNzaW9uUmVzcG9uc2UiFbLhGBEIAhIHZ2F0ZXdheSICCAQoARKBAQoQUmVzb2x2ZVByaW5jaXBhbBIoLnNvdWsudGVuYW5jeS52MS5SZXNvbHZlUHJpbmNpcGFsUmVxdWVzdBopLnNvdWsudGVuYW5jeS52MS5SZXNvbHZlUHJpbmNpcGFsUmVzcG9uc2UiGJACAbLhGBEIAhIHZ2F0ZXdheSICCAQoAxKSAQoLTGlzdE1lbWJlcnMSIy5zb3VrLnRlbmFuY3kudjEuTGlzdE1lbWJlcnNSZXF1ZXN0GiQuc291ay50ZW5hbmN5LnYxLkxpc3RNZW1iZXJzUmVzcG9uc2UiOJACAbLhGB4IARoMdGVuYW5jeS5yZWFkIgoIARIGb3JnX2lkKAOC0+STAg0SCy92MS9tZW1iZXJzEqEBCg1TZXRNZW1iZXJSb2xlEiUuc291ay50ZW5hbmN5LnYxLlNldE1lbWJlclJvbGVSZXF1ZXN0GiYuc291ay50ZW5hbmN5LnYxLlNldE1lbWJlclJvbGVSZXNwb25zZSJBsuEYHwgBGg10ZW5hbmN5LmFkbWluIgoIARIGb3JnX2lkKAGC0+STAhg6ASoiEy92MS9tZW1iZXJzOnNldFJvbGUSnQEKDFJlbW92ZU1lbWJlchIkLnNvdWsudGVuYW5jeS52MS5SZW1vdmVNZW1iZXJSZXF1ZXN0GiUuc291ay50ZW5hbmN5LnYxLlJlbW92ZU1lbWJlclJlc3BvbnNlIkCy4RgfCAEaDXRlbmFuY3kuYWRtaW4iCggBEgZvcmdfaWQoAYLT5JMCFzoBKiISL3YxL21lbWJlcnM6cmVtb3ZlEpoBCgxJbnZpdGVNZW1iZXISJC5zb3VrLnRlbmFuY3kudjEuSW52aXRlTWVtYmVyUmVxdWVzdBolLnNvdWsudGVuYW5jeS52MS5JbnZpdGVNZW1iZXJSZXNwb25zZSI9suEYHwgBGg10ZW5hbmN5LmFkbWluIgoIARIGb3JnX2lkKAKC0+STAhQ6ASoiDy92MS9pbnZpdGF0aW9ucxKjAQoPTGlzdEludml0YXRpb25zEicuc291ay50ZW5hbmN5LnYxLkxpc3RJbnZpdGF0aW9uc1JlcXVlc3QaKC5zb3VrLnRlbmFuY3kudjEuTGlzdEludml0YXRpb25zUmVzcG9uc2UiPZACAbLhGB8IARoNdGVuYW5jeS5hZG1pbiIKCAESBm9yZ19pZCgDgtPkkwIREg8vdjEvaW52aXRhdGlvbnMStQEKEFJldm9rZUludml0YXRpb24SKC5zb3VrLnRlbmFuY3kudjEuUmV2b2tlSW52aXRhdGlvblJlcXVlc3QaKS5zb3VrLnRlbmFuY3kudjEuUmV2b2tlSW52aXRhdGlvblJlc3BvbnNlIkyy4RgXCAEaDXRlbmFuY3kuYWRtaW4iAggCKAGC0+STAis6ASoiJi92MS9pbnZpdGF0aW9ucy97aW52aXRhdGlvbl9pZH06cmV2b2tlEpYBChBBY2NlcHRJbnZpdGF0aW9uEiguc291ay50ZW5hbmN5LnYxLkFjY2VwdEludml0YXRpb25SZXF1ZXN0Gikuc291ay50ZW5hbmN5LnYxLkFjY2VwdEludml0YXRpb25SZXNwb25zZSItsuEYCAgBIgIIAygBgtPkkwIbOgEqIhYvdjEvaW52aXRhdGlvbnM6YWNjZXB0Eo4BCgpDcmVhdGVUZWFtEiIuc291ay50ZW5hbmN5LnYxLkNyZWF0ZVRlYW1SZXF1ZXN0GiMuc291ay50ZW5hbmN5LnYxLkNyZWF0ZVRlYW1SZXNwb25zZSI3suEYHwgBGg10ZW5hbmN5LmFkbWluIgoIARIGb3JnX2lkKAGC0+STAg46ASoiCS92MS90ZWFtcxKKAQoJTGlzdFRlYW1zEiEuc291ay50ZW5hbmN5LnYxLkxpc3RUZWFtc1JlcXVlc3QaIi5zb3VrLnRlbmFuY3kudjEuTGlzdFRlYW1zUmVzcG9uc2UiNpACAbLhGB4IARoMdGVuYW5jeS5yZWFkIgoIARIGb3JnX2lkKAOC0+STAgsSCS92MS90ZWFtcxKjAQoNQWRkVGVhbU1lbWJlchIlLnNvdWsudGVuYW5jeS52MS5BZGRUZWFtTWVtYmVyUmVxdWVzdBomLnNvdWsudGVuYW5jeS52MS5BZGRUZWFtTWVtYmVyUmVzcG9uc2UiQ7LhGBcIARoNdGVuYW5jeS5hZG1pbiICCAIoAYLT5JMCIjoBKiIdL3YxL3RlYW1zL3t0ZWFtX2lkfTphZGRNZW1iZXISrwEKEFJlbW92ZVRlYW1NZW1iZXISKC5zb3VrLnRlbmFuY3kudjEuUmVtb3ZlVGVhbU1lbWJlclJlcXVlc3QaKS5zb3VrLnRlbmFuY3kudjEuUmVtb3ZlVGVhbU1lbWJlclJlc3BvbnNlIkay4RgXCAEaDXRlbmFuY3kuYWRtaW4iAggCKAGC0+STAiU6ASoiIC92MS90ZWFtcy97dGVhbV9pZH06cmVtb3ZlTWVtYmVyEo0BCgpEZWxldGVUZWFtEiIuc291ay50ZW5hbmN5LnYxLkRlbGV0ZVRlYW1SZXF1ZXN0GiMuc291ay50ZW5hbmN5LnYxLkRlbGV0ZVRlYW1SZXNwb25zZSI2suEYFwgBGg10ZW5hbmN5LmFkbWluIgIIAigBgtPkkwIVKhMvdjEvdGVhbXMve3RlYW1faWR9EoABCgxMaXN0U2Vzc2lvbnMSJC5zb3VrLnRlbmFuY3kudjEuTGlzdFNlc3Npb25zUmVxdWVzdBolLnNvdWsudGVuYW5jeS52MS5MaXN0U2Vzc2lvbnNSZXNwb25zZSIjkAIBsuEYCAgBIgIIAygDgtPkkwIOEgwvdjEvc2Vzc2lvbnMSlwEKDVJldm9rZVNlc3Npb24SJS5zb3VrLnRlbmFuY3kudjEuUmV2b2tlU2Vzc2lvblJlcXVlc3QaJi5zb3VrLnRlbmFuY3kudjEuUmV2b2tlU2Vzc2lvblJlc3BvbnNlIjey4RgICAEiAggDKAGC0+STAiU6ASoiIC92MS9zZXNzaW9ucy97c2Vzc2lvbl9pZH06cmV2b2tlEqcBChBMaXN0QXVkaXRFbnRyaWVzEiguc291ay50ZW5hbmN5LnYxLkxpc3RBdWRpdEVudHJpZXNSZXF1ZXN0Gikuc291ay50ZW5hbmN5LnYxLkxpc3RBdWRpdEVudHJpZXNSZXNwb25zZSI+kAIBsuEYHwgBGg10ZW5hbmN5LmFkbWluIgoIARIGb3JnX2lkKAOC0+STAhISEC92MS9hdWRpdEVudHJpZXNiBnByb3RvMw", [file_google_api_annotations, file_google_protobuf_duration, file_google_protobuf_timestamp, file_souk_access_v1_access]);
 
 /**
  * An organisation: the tenant.
@@ -254,6 +254,13 @@ export type ApiKey = Message<"souk.tenancy.v1.ApiKey"> & {
    * @generated from field: google.protobuf.Timestamp revoke_time = 8;
    */
   revokeTime?: Timestamp | undefined;
+
+  /**
+   * The permissions it is narrowed to, e.g. runs.use; empty: all that its person's role has.
+   *
+   * @generated from field: repeated string scopes = 9;
+   */
+  scopes: string[];
 };
 
 /**
@@ -317,6 +324,14 @@ export type AutoCreateWorkspaceResponse = Message<"souk.tenancy.v1.AutoCreateWor
    * @generated from field: int64 wallet_balance_micros = 3;
    */
   walletBalanceMicros: bigint;
+
+  /**
+   * Why no trial credits came with it, e.g. TRIAL_ALREADY_GRANTED or TRIAL_LIMIT_REACHED; empty: they
+   * came.
+   *
+   * @generated from field: string trial_refused_reason = 4;
+   */
+  trialRefusedReason: string;
 };
 
 /**
@@ -633,6 +648,13 @@ export type CreateApiKeyRequest = Message<"souk.tenancy.v1.CreateApiKeyRequest">
    * @generated from field: google.protobuf.Duration time_to_live = 4;
    */
   timeToLive?: Duration | undefined;
+
+  /**
+   * Permissions to narrow it to, e.g. runs.use; empty: all that the caller's role has.
+   *
+   * @generated from field: repeated string scopes = 5;
+   */
+  scopes: string[];
 };
 
 /**
@@ -1036,6 +1058,13 @@ export type ResolvePrincipalResponse = Message<"souk.tenancy.v1.ResolvePrincipal
    * @generated from field: bool bound = 6;
    */
   bound: boolean;
+
+  /**
+   * For an API key: the permissions it is narrowed to; empty: all that the role has.
+   *
+   * @generated from field: repeated string scopes = 7;
+   */
+  scopes: string[];
 };
 
 /**
@@ -1044,6 +1073,1212 @@ export type ResolvePrincipalResponse = Message<"souk.tenancy.v1.ResolvePrincipal
  */
 export const ResolvePrincipalResponseSchema: GenMessage<ResolvePrincipalResponse> = /*@__PURE__*/
   messageDesc(file_souk_tenancy_v1_tenancy, 30);
+
+/**
+ * A person in an org.
+ *
+ * @generated from message souk.tenancy.v1.Member
+ */
+export type Member = Message<"souk.tenancy.v1.Member"> & {
+  /**
+   * The org.
+   *
+   * @generated from field: string org_id = 1;
+   */
+  orgId: string;
+
+  /**
+   * The person.
+   *
+   * @generated from field: souk.tenancy.v1.User user = 2;
+   */
+  user?: User | undefined;
+
+  /**
+   * What they may do.
+   *
+   * @generated from field: souk.tenancy.v1.Role role = 3;
+   */
+  role: Role;
+
+  /**
+   * Since when.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 4;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * Row version.
+   *
+   * @generated from field: string etag = 5;
+   */
+  etag: string;
+};
+
+/**
+ * Describes the message souk.tenancy.v1.Member.
+ * Use `create(MemberSchema)` to create a new message.
+ */
+export const MemberSchema: GenMessage<Member> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 31);
+
+/**
+ * An invitation into an org.
+ *
+ * @generated from message souk.tenancy.v1.Invitation
+ */
+export type Invitation = Message<"souk.tenancy.v1.Invitation"> & {
+  /**
+   * Prefixed id.
+   *
+   * @generated from field: string invitation_id = 1;
+   */
+  invitationId: string;
+
+  /**
+   * The org.
+   *
+   * @generated from field: string org_id = 2;
+   */
+  orgId: string;
+
+  /**
+   * Who is invited.
+   *
+   * @generated from field: string email = 3;
+   */
+  email: string;
+
+  /**
+   * The role they get.
+   *
+   * @generated from field: souk.tenancy.v1.Role role = 4;
+   */
+  role: Role;
+
+  /**
+   * Where it stands.
+   *
+   * @generated from field: souk.tenancy.v1.Invitation.State state = 5;
+   */
+  state: Invitation_State;
+
+  /**
+   * Who invited.
+   *
+   * @generated from field: string inviter_user_id = 6;
+   */
+  inviterUserId: string;
+
+  /**
+   * When it was made.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 7;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * When it ends by itself.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 8;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message souk.tenancy.v1.Invitation.
+ * Use `create(InvitationSchema)` to create a new message.
+ */
+export const InvitationSchema: GenMessage<Invitation> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 32);
+
+/**
+ * Where an invitation stands.
+ *
+ * @generated from enum souk.tenancy.v1.Invitation.State
+ */
+export enum Invitation_State {
+  /**
+   * Not stated.
+   *
+   * @generated from enum value: STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * May be accepted.
+   *
+   * @generated from enum value: STATE_OPEN = 1;
+   */
+  OPEN = 1,
+
+  /**
+   * Was accepted.
+   *
+   * @generated from enum value: STATE_ACCEPTED = 2;
+   */
+  ACCEPTED = 2,
+
+  /**
+   * Was revoked.
+   *
+   * @generated from enum value: STATE_REVOKED = 3;
+   */
+  REVOKED = 3,
+
+  /**
+   * Ended by itself.
+   *
+   * @generated from enum value: STATE_EXPIRED = 4;
+   */
+  EXPIRED = 4,
+}
+
+/**
+ * Describes the enum souk.tenancy.v1.Invitation.State.
+ */
+export const Invitation_StateSchema: GenEnum<Invitation_State> = /*@__PURE__*/
+  enumDesc(file_souk_tenancy_v1_tenancy, 32, 0);
+
+/**
+ * A named group of an org's members.
+ *
+ * @generated from message souk.tenancy.v1.Team
+ */
+export type Team = Message<"souk.tenancy.v1.Team"> & {
+  /**
+   * Prefixed id.
+   *
+   * @generated from field: string team_id = 1;
+   */
+  teamId: string;
+
+  /**
+   * The org.
+   *
+   * @generated from field: string org_id = 2;
+   */
+  orgId: string;
+
+  /**
+   * Natural key within the org, lower-case.
+   *
+   * @generated from field: string slug = 3;
+   */
+  slug: string;
+
+  /**
+   * Text for people.
+   *
+   * @generated from field: string display_name = 4;
+   */
+  displayName: string;
+
+  /**
+   * Who is in it.
+   *
+   * @generated from field: repeated string user_ids = 5;
+   */
+  userIds: string[];
+
+  /**
+   * When it was made.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 6;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * Row version.
+   *
+   * @generated from field: string etag = 7;
+   */
+  etag: string;
+};
+
+/**
+ * Describes the message souk.tenancy.v1.Team.
+ * Use `create(TeamSchema)` to create a new message.
+ */
+export const TeamSchema: GenMessage<Team> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 33);
+
+/**
+ * One sign-in of a person.
+ *
+ * @generated from message souk.tenancy.v1.Session
+ */
+export type Session = Message<"souk.tenancy.v1.Session"> & {
+  /**
+   * Prefixed id.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * When it began.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 2;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * When it ends by itself.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 3;
+   */
+  expireTime?: Timestamp | undefined;
+
+  /**
+   * Whether this call was made with it.
+   *
+   * @generated from field: bool current = 4;
+   */
+  current: boolean;
+};
+
+/**
+ * Describes the message souk.tenancy.v1.Session.
+ * Use `create(SessionSchema)` to create a new message.
+ */
+export const SessionSchema: GenMessage<Session> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 34);
+
+/**
+ * One change that a person asked for.
+ *
+ * @generated from message souk.tenancy.v1.AuditEntry
+ */
+export type AuditEntry = Message<"souk.tenancy.v1.AuditEntry"> & {
+  /**
+   * Prefixed id.
+   *
+   * @generated from field: string audit_entry_id = 1;
+   */
+  auditEntryId: string;
+
+  /**
+   * The org it touched.
+   *
+   * @generated from field: string org_id = 2;
+   */
+  orgId: string;
+
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp occur_time = 3;
+   */
+  occurTime?: Timestamp | undefined;
+
+  /**
+   * Who: the id of a person, or of a person and a key.
+   *
+   * @generated from field: string actor = 4;
+   */
+  actor: string;
+
+  /**
+   * What: the method's full name, e.g. souk.tenancy.v1.TenancyService/CreateApiKey.
+   *
+   * @generated from field: string method = 5;
+   */
+  method: string;
+
+  /**
+   * The request's id.
+   *
+   * @generated from field: string request_id = 6;
+   */
+  requestId: string;
+
+  /**
+   * OK, or the reason of the refusal.
+   *
+   * @generated from field: string outcome = 7;
+   */
+  outcome: string;
+
+  /**
+   * The thing it made or changed; empty where the method says none.
+   *
+   * @generated from field: string resource_id = 8;
+   */
+  resourceId: string;
+
+  /**
+   * The W3C trace id.
+   *
+   * @generated from field: string trace_id = 9;
+   */
+  traceId: string;
+};
+
+/**
+ * Describes the message souk.tenancy.v1.AuditEntry.
+ * Use `create(AuditEntrySchema)` to create a new message.
+ */
+export const AuditEntrySchema: GenMessage<AuditEntry> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 35);
+
+/**
+ * Asks for a page of members.
+ *
+ * @generated from message souk.tenancy.v1.ListMembersRequest
+ */
+export type ListMembersRequest = Message<"souk.tenancy.v1.ListMembersRequest"> & {
+  /**
+   * Required. The org.
+   *
+   * @generated from field: string org_id = 1;
+   */
+  orgId: string;
+
+  /**
+   * At most so many; 0 means 50, more than 1000 means 1000.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * Where to go on; empty: from the start.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message souk.tenancy.v1.ListMembersRequest.
+ * Use `create(ListMembersRequestSchema)` to create a new message.
+ */
+export const ListMembersRequestSchema: GenMessage<ListMembersRequest> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 36);
+
+/**
+ * A page of members.
+ *
+ * @generated from message souk.tenancy.v1.ListMembersResponse
+ */
+export type ListMembersResponse = Message<"souk.tenancy.v1.ListMembersResponse"> & {
+  /**
+   * The members.
+   *
+   * @generated from field: repeated souk.tenancy.v1.Member members = 1;
+   */
+  members: Member[];
+
+  /**
+   * Where to go on; empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message souk.tenancy.v1.ListMembersResponse.
+ * Use `create(ListMembersResponseSchema)` to create a new message.
+ */
+export const ListMembersResponseSchema: GenMessage<ListMembersResponse> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 37);
+
+/**
+ * Asks for another role.
+ *
+ * @generated from message souk.tenancy.v1.SetMemberRoleRequest
+ */
+export type SetMemberRoleRequest = Message<"souk.tenancy.v1.SetMemberRoleRequest"> & {
+  /**
+   * Required. The org.
+   *
+   * @generated from field: string org_id = 1;
+   */
+  orgId: string;
+
+  /**
+   * Required. Repeats are recognised by it.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * Required. The member.
+   *
+   * @generated from field: string user_id = 3;
+   */
+  userId: string;
+
+  /**
+   * Required. The role.
+   *
+   * @generated from field: souk.tenancy.v1.Role role = 4;
+   */
+  role: Role;
+
+  /**
+   * The row version it was read at; empty: whatever it is.
+   *
+   * @generated from field: string etag = 5;
+   */
+  etag: string;
+};
+
+/**
+ * Describes the message souk.tenancy.v1.SetMemberRoleRequest.
+ * Use `create(SetMemberRoleRequestSchema)` to create a new message.
+ */
+export const SetMemberRoleRequestSchema: GenMessage<SetMemberRoleRequest> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 38);
+
+/**
+ * The member.
+ *
+ * @generated from message souk.tenancy.v1.SetMemberRoleResponse
+ */
+export type SetMemberRoleResponse = Message<"souk.tenancy.v1.SetMemberRoleResponse"> & {
+  /**
+   * The member.
+   *
+   * @generated from field: souk.tenancy.v1.Member member = 1;
+   */
+  member?: Member | undefined;
+};
+
+/**
+ * Describes the message souk.tenancy.v1.SetMemberRoleResponse.
+ * Use `create(SetMemberRoleResponseSchema)` to create a new message.
+ */
+export const SetMemberRoleResponseSchema: GenMessage<SetMemberRoleResponse> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 39);
+
+/**
+ * Names the member to remove.
+ *
+ * @generated from message souk.tenancy.v1.RemoveMemberRequest
+ */
+export type RemoveMemberRequest = Message<"souk.tenancy.v1.RemoveMemberRequest"> & {
+  /**
+   * Required. The org.
+   *
+   * @generated from field: string org_id = 1;
+   */
+  orgId: string;
+
+  /**
+   * Required. Repeats are recognised by it.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * Required. The member.
+   *
+   * @generated from field: string user_id = 3;
+   */
+  userId: string;
+};
+
+/**
+ * Describes the message souk.tenancy.v1.RemoveMemberRequest.
+ * Use `create(RemoveMemberRequestSchema)` to create a new message.
+ */
+export const RemoveMemberRequestSchema: GenMessage<RemoveMemberRequest> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 40);
+
+/**
+ * The member is gone.
+ *
+ * @generated from message souk.tenancy.v1.RemoveMemberResponse
+ */
+export type RemoveMemberResponse = Message<"souk.tenancy.v1.RemoveMemberResponse"> & {
+};
+
+/**
+ * Describes the message souk.tenancy.v1.RemoveMemberResponse.
+ * Use `create(RemoveMemberResponseSchema)` to create a new message.
+ */
+export const RemoveMemberResponseSchema: GenMessage<RemoveMemberResponse> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 41);
+
+/**
+ * Asks for an invitation.
+ *
+ * @generated from message souk.tenancy.v1.InviteMemberRequest
+ */
+export type InviteMemberRequest = Message<"souk.tenancy.v1.InviteMemberRequest"> & {
+  /**
+   * Required. The org.
+   *
+   * @generated from field: string org_id = 1;
+   */
+  orgId: string;
+
+  /**
+   * Required. Repeats are recognised by it.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * Required. Who is invited.
+   *
+   * @generated from field: string email = 3;
+   */
+  email: string;
+
+  /**
+   * Required. The role they get.
+   *
+   * @generated from field: souk.tenancy.v1.Role role = 4;
+   */
+  role: Role;
+};
+
+/**
+ * Describes the message souk.tenancy.v1.InviteMemberRequest.
+ * Use `create(InviteMemberRequestSchema)` to create a new message.
+ */
+export const InviteMemberRequestSchema: GenMessage<InviteMemberRequest> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 42);
+
+/**
+ * The invitation.
+ *
+ * @generated from message souk.tenancy.v1.InviteMemberResponse
+ */
+export type InviteMemberResponse = Message<"souk.tenancy.v1.InviteMemberResponse"> & {
+  /**
+   * The invitation.
+   *
+   * @generated from field: souk.tenancy.v1.Invitation invitation = 1;
+   */
+  invitation?: Invitation | undefined;
+
+  /**
+   * The one-time code that the link carries: shown here once.
+   *
+   * @generated from field: string code = 2;
+   */
+  code: string;
+};
+
+/**
+ * Describes the message souk.tenancy.v1.InviteMemberResponse.
+ * Use `create(InviteMemberResponseSchema)` to create a new message.
+ */
+export const InviteMemberResponseSchema: GenMessage<InviteMemberResponse> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 43);
+
+/**
+ * Asks for a page of invitations.
+ *
+ * @generated from message souk.tenancy.v1.ListInvitationsRequest
+ */
+export type ListInvitationsRequest = Message<"souk.tenancy.v1.ListInvitationsRequest"> & {
+  /**
+   * Required. The org.
+   *
+   * @generated from field: string org_id = 1;
+   */
+  orgId: string;
+
+  /**
+   * At most so many; 0 means 50, more than 1000 means 1000.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * Where to go on; empty: from the start.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message souk.tenancy.v1.ListInvitationsRequest.
+ * Use `create(ListInvitationsRequestSchema)` to create a new message.
+ */
+export const ListInvitationsRequestSchema: GenMessage<ListInvitationsRequest> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 44);
+
+/**
+ * A page of invitations.
+ *
+ * @generated from message souk.tenancy.v1.ListInvitationsResponse
+ */
+export type ListInvitationsResponse = Message<"souk.tenancy.v1.ListInvitationsResponse"> & {
+  /**
+   * The invitations.
+   *
+   * @generated from field: repeated souk.tenancy.v1.Invitation invitations = 1;
+   */
+  invitations: Invitation[];
+
+  /**
+   * Where to go on; empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message souk.tenancy.v1.ListInvitationsResponse.
+ * Use `create(ListInvitationsResponseSchema)` to create a new message.
+ */
+export const ListInvitationsResponseSchema: GenMessage<ListInvitationsResponse> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 45);
+
+/**
+ * Names the invitation to revoke.
+ *
+ * @generated from message souk.tenancy.v1.RevokeInvitationRequest
+ */
+export type RevokeInvitationRequest = Message<"souk.tenancy.v1.RevokeInvitationRequest"> & {
+  /**
+   * Required. The invitation.
+   *
+   * @generated from field: string invitation_id = 1;
+   */
+  invitationId: string;
+
+  /**
+   * Required. Repeats are recognised by it.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message souk.tenancy.v1.RevokeInvitationRequest.
+ * Use `create(RevokeInvitationRequestSchema)` to create a new message.
+ */
+export const RevokeInvitationRequestSchema: GenMessage<RevokeInvitationRequest> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 46);
+
+/**
+ * The revoked invitation.
+ *
+ * @generated from message souk.tenancy.v1.RevokeInvitationResponse
+ */
+export type RevokeInvitationResponse = Message<"souk.tenancy.v1.RevokeInvitationResponse"> & {
+  /**
+   * The invitation.
+   *
+   * @generated from field: souk.tenancy.v1.Invitation invitation = 1;
+   */
+  invitation?: Invitation | undefined;
+};
+
+/**
+ * Describes the message souk.tenancy.v1.RevokeInvitationResponse.
+ * Use `create(RevokeInvitationResponseSchema)` to create a new message.
+ */
+export const RevokeInvitationResponseSchema: GenMessage<RevokeInvitationResponse> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 47);
+
+/**
+ * Accepts an invitation.
+ *
+ * @generated from message souk.tenancy.v1.AcceptInvitationRequest
+ */
+export type AcceptInvitationRequest = Message<"souk.tenancy.v1.AcceptInvitationRequest"> & {
+  /**
+   * Required. Repeats are recognised by it.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * Required. The code that the link carries.
+   *
+   * @generated from field: string code = 2;
+   */
+  code: string;
+};
+
+/**
+ * Describes the message souk.tenancy.v1.AcceptInvitationRequest.
+ * Use `create(AcceptInvitationRequestSchema)` to create a new message.
+ */
+export const AcceptInvitationRequestSchema: GenMessage<AcceptInvitationRequest> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 48);
+
+/**
+ * The membership.
+ *
+ * @generated from message souk.tenancy.v1.AcceptInvitationResponse
+ */
+export type AcceptInvitationResponse = Message<"souk.tenancy.v1.AcceptInvitationResponse"> & {
+  /**
+   * Where the caller now belongs.
+   *
+   * @generated from field: souk.tenancy.v1.Membership membership = 1;
+   */
+  membership?: Membership | undefined;
+};
+
+/**
+ * Describes the message souk.tenancy.v1.AcceptInvitationResponse.
+ * Use `create(AcceptInvitationResponseSchema)` to create a new message.
+ */
+export const AcceptInvitationResponseSchema: GenMessage<AcceptInvitationResponse> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 49);
+
+/**
+ * Asks for a team.
+ *
+ * @generated from message souk.tenancy.v1.CreateTeamRequest
+ */
+export type CreateTeamRequest = Message<"souk.tenancy.v1.CreateTeamRequest"> & {
+  /**
+   * Required. The org.
+   *
+   * @generated from field: string org_id = 1;
+   */
+  orgId: string;
+
+  /**
+   * Required. Repeats are recognised by it.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * Required. Natural key: 1 to 40 of a-z, 0-9 and hyphen.
+   *
+   * @generated from field: string slug = 3;
+   */
+  slug: string;
+
+  /**
+   * Text for people; empty: the slug.
+   *
+   * @generated from field: string display_name = 4;
+   */
+  displayName: string;
+};
+
+/**
+ * Describes the message souk.tenancy.v1.CreateTeamRequest.
+ * Use `create(CreateTeamRequestSchema)` to create a new message.
+ */
+export const CreateTeamRequestSchema: GenMessage<CreateTeamRequest> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 50);
+
+/**
+ * The new team.
+ *
+ * @generated from message souk.tenancy.v1.CreateTeamResponse
+ */
+export type CreateTeamResponse = Message<"souk.tenancy.v1.CreateTeamResponse"> & {
+  /**
+   * The team.
+   *
+   * @generated from field: souk.tenancy.v1.Team team = 1;
+   */
+  team?: Team | undefined;
+};
+
+/**
+ * Describes the message souk.tenancy.v1.CreateTeamResponse.
+ * Use `create(CreateTeamResponseSchema)` to create a new message.
+ */
+export const CreateTeamResponseSchema: GenMessage<CreateTeamResponse> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 51);
+
+/**
+ * Asks for a page of teams.
+ *
+ * @generated from message souk.tenancy.v1.ListTeamsRequest
+ */
+export type ListTeamsRequest = Message<"souk.tenancy.v1.ListTeamsRequest"> & {
+  /**
+   * Required. The org.
+   *
+   * @generated from field: string org_id = 1;
+   */
+  orgId: string;
+
+  /**
+   * At most so many; 0 means 50, more than 1000 means 1000.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * Where to go on; empty: from the start.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message souk.tenancy.v1.ListTeamsRequest.
+ * Use `create(ListTeamsRequestSchema)` to create a new message.
+ */
+export const ListTeamsRequestSchema: GenMessage<ListTeamsRequest> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 52);
+
+/**
+ * A page of teams.
+ *
+ * @generated from message souk.tenancy.v1.ListTeamsResponse
+ */
+export type ListTeamsResponse = Message<"souk.tenancy.v1.ListTeamsResponse"> & {
+  /**
+   * The teams.
+   *
+   * @generated from field: repeated souk.tenancy.v1.Team teams = 1;
+   */
+  teams: Team[];
+
+  /**
+   * Where to go on; empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message souk.tenancy.v1.ListTeamsResponse.
+ * Use `create(ListTeamsResponseSchema)` to create a new message.
+ */
+export const ListTeamsResponseSchema: GenMessage<ListTeamsResponse> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 53);
+
+/**
+ * Names a team and a person.
+ *
+ * @generated from message souk.tenancy.v1.AddTeamMemberRequest
+ */
+export type AddTeamMemberRequest = Message<"souk.tenancy.v1.AddTeamMemberRequest"> & {
+  /**
+   * Required. The team.
+   *
+   * @generated from field: string team_id = 1;
+   */
+  teamId: string;
+
+  /**
+   * Required. Repeats are recognised by it.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * Required. A member of the org.
+   *
+   * @generated from field: string user_id = 3;
+   */
+  userId: string;
+};
+
+/**
+ * Describes the message souk.tenancy.v1.AddTeamMemberRequest.
+ * Use `create(AddTeamMemberRequestSchema)` to create a new message.
+ */
+export const AddTeamMemberRequestSchema: GenMessage<AddTeamMemberRequest> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 54);
+
+/**
+ * The team.
+ *
+ * @generated from message souk.tenancy.v1.AddTeamMemberResponse
+ */
+export type AddTeamMemberResponse = Message<"souk.tenancy.v1.AddTeamMemberResponse"> & {
+  /**
+   * The team.
+   *
+   * @generated from field: souk.tenancy.v1.Team team = 1;
+   */
+  team?: Team | undefined;
+};
+
+/**
+ * Describes the message souk.tenancy.v1.AddTeamMemberResponse.
+ * Use `create(AddTeamMemberResponseSchema)` to create a new message.
+ */
+export const AddTeamMemberResponseSchema: GenMessage<AddTeamMemberResponse> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 55);
+
+/**
+ * Names a team and a person.
+ *
+ * @generated from message souk.tenancy.v1.RemoveTeamMemberRequest
+ */
+export type RemoveTeamMemberRequest = Message<"souk.tenancy.v1.RemoveTeamMemberRequest"> & {
+  /**
+   * Required. The team.
+   *
+   * @generated from field: string team_id = 1;
+   */
+  teamId: string;
+
+  /**
+   * Required. Repeats are recognised by it.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * Required. Who leaves it.
+   *
+   * @generated from field: string user_id = 3;
+   */
+  userId: string;
+};
+
+/**
+ * Describes the message souk.tenancy.v1.RemoveTeamMemberRequest.
+ * Use `create(RemoveTeamMemberRequestSchema)` to create a new message.
+ */
+export const RemoveTeamMemberRequestSchema: GenMessage<RemoveTeamMemberRequest> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 56);
+
+/**
+ * The team.
+ *
+ * @generated from message souk.tenancy.v1.RemoveTeamMemberResponse
+ */
+export type RemoveTeamMemberResponse = Message<"souk.tenancy.v1.RemoveTeamMemberResponse"> & {
+  /**
+   * The team.
+   *
+   * @generated from field: souk.tenancy.v1.Team team = 1;
+   */
+  team?: Team | undefined;
+};
+
+/**
+ * Describes the message souk.tenancy.v1.RemoveTeamMemberResponse.
+ * Use `create(RemoveTeamMemberResponseSchema)` to create a new message.
+ */
+export const RemoveTeamMemberResponseSchema: GenMessage<RemoveTeamMemberResponse> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 57);
+
+/**
+ * Names the team to delete.
+ *
+ * @generated from message souk.tenancy.v1.DeleteTeamRequest
+ */
+export type DeleteTeamRequest = Message<"souk.tenancy.v1.DeleteTeamRequest"> & {
+  /**
+   * Required. The team.
+   *
+   * @generated from field: string team_id = 1;
+   */
+  teamId: string;
+
+  /**
+   * Required. Repeats are recognised by it.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message souk.tenancy.v1.DeleteTeamRequest.
+ * Use `create(DeleteTeamRequestSchema)` to create a new message.
+ */
+export const DeleteTeamRequestSchema: GenMessage<DeleteTeamRequest> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 58);
+
+/**
+ * The team is gone.
+ *
+ * @generated from message souk.tenancy.v1.DeleteTeamResponse
+ */
+export type DeleteTeamResponse = Message<"souk.tenancy.v1.DeleteTeamResponse"> & {
+};
+
+/**
+ * Describes the message souk.tenancy.v1.DeleteTeamResponse.
+ * Use `create(DeleteTeamResponseSchema)` to create a new message.
+ */
+export const DeleteTeamResponseSchema: GenMessage<DeleteTeamResponse> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 59);
+
+/**
+ * Asks for a page of sessions.
+ *
+ * @generated from message souk.tenancy.v1.ListSessionsRequest
+ */
+export type ListSessionsRequest = Message<"souk.tenancy.v1.ListSessionsRequest"> & {
+  /**
+   * At most so many; 0 means 50, more than 1000 means 1000.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * Where to go on; empty: from the start.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message souk.tenancy.v1.ListSessionsRequest.
+ * Use `create(ListSessionsRequestSchema)` to create a new message.
+ */
+export const ListSessionsRequestSchema: GenMessage<ListSessionsRequest> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 60);
+
+/**
+ * A page of sessions.
+ *
+ * @generated from message souk.tenancy.v1.ListSessionsResponse
+ */
+export type ListSessionsResponse = Message<"souk.tenancy.v1.ListSessionsResponse"> & {
+  /**
+   * The sessions.
+   *
+   * @generated from field: repeated souk.tenancy.v1.Session sessions = 1;
+   */
+  sessions: Session[];
+
+  /**
+   * Where to go on; empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message souk.tenancy.v1.ListSessionsResponse.
+ * Use `create(ListSessionsResponseSchema)` to create a new message.
+ */
+export const ListSessionsResponseSchema: GenMessage<ListSessionsResponse> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 61);
+
+/**
+ * Names the session to end.
+ *
+ * @generated from message souk.tenancy.v1.RevokeSessionRequest
+ */
+export type RevokeSessionRequest = Message<"souk.tenancy.v1.RevokeSessionRequest"> & {
+  /**
+   * Required. The session.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * Required. Repeats are recognised by it.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message souk.tenancy.v1.RevokeSessionRequest.
+ * Use `create(RevokeSessionRequestSchema)` to create a new message.
+ */
+export const RevokeSessionRequestSchema: GenMessage<RevokeSessionRequest> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 62);
+
+/**
+ * The session is over.
+ *
+ * @generated from message souk.tenancy.v1.RevokeSessionResponse
+ */
+export type RevokeSessionResponse = Message<"souk.tenancy.v1.RevokeSessionResponse"> & {
+};
+
+/**
+ * Describes the message souk.tenancy.v1.RevokeSessionResponse.
+ * Use `create(RevokeSessionResponseSchema)` to create a new message.
+ */
+export const RevokeSessionResponseSchema: GenMessage<RevokeSessionResponse> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 63);
+
+/**
+ * Asks for a page of the audit trail.
+ *
+ * @generated from message souk.tenancy.v1.ListAuditEntriesRequest
+ */
+export type ListAuditEntriesRequest = Message<"souk.tenancy.v1.ListAuditEntriesRequest"> & {
+  /**
+   * Required. The org.
+   *
+   * @generated from field: string org_id = 1;
+   */
+  orgId: string;
+
+  /**
+   * At most so many; 0 means 50, more than 1000 means 1000.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * Where to go on; empty: from the start.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message souk.tenancy.v1.ListAuditEntriesRequest.
+ * Use `create(ListAuditEntriesRequestSchema)` to create a new message.
+ */
+export const ListAuditEntriesRequestSchema: GenMessage<ListAuditEntriesRequest> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 64);
+
+/**
+ * A page of the audit trail.
+ *
+ * @generated from message souk.tenancy.v1.ListAuditEntriesResponse
+ */
+export type ListAuditEntriesResponse = Message<"souk.tenancy.v1.ListAuditEntriesResponse"> & {
+  /**
+   * The entries, newest first.
+   *
+   * @generated from field: repeated souk.tenancy.v1.AuditEntry audit_entries = 1;
+   */
+  auditEntries: AuditEntry[];
+
+  /**
+   * Where to go on; empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message souk.tenancy.v1.ListAuditEntriesResponse.
+ * Use `create(ListAuditEntriesResponseSchema)` to create a new message.
+ */
+export const ListAuditEntriesResponseSchema: GenMessage<ListAuditEntriesResponse> = /*@__PURE__*/
+  messageDesc(file_souk_tenancy_v1_tenancy, 65);
 
 /**
  * What a person may do in an org.
@@ -1087,7 +2322,7 @@ export const RoleSchema: GenEnum<Role> = /*@__PURE__*/
   enumDesc(file_souk_tenancy_v1_tenancy, 0);
 
 /**
- * Owns orgs, projects, users, members, API keys and sessions.
+ * Owns orgs, projects, teams, users, members, invitations, API keys, sessions and the audit trail.
  *
  * @generated from service souk.tenancy.v1.TenancyService
  */
@@ -1156,7 +2391,8 @@ export const TenancyService: GenService<{
     output: typeof GetProjectResponseSchema;
   },
   /**
-   * Makes an API key that acts for the caller within one org. The secret is shown in this answer and
+   * Makes an API key that acts for the caller within one org, with all that the caller's role there may
+   * do or only the permissions it is given. The secret is shown in this answer and
    * never again. Who: admins of the org. Reasons: SECRET_ALREADY_SHOWN on a repeated request_id.
    *
    * @generated from rpc souk.tenancy.v1.TenancyService.CreateApiKey
@@ -1199,7 +2435,8 @@ export const TenancyService: GenService<{
     output: typeof CreateSignInLinkResponseSchema;
   },
   /**
-   * Redeems a one-time sign-in link for a session. Who: the gateway. Reasons: SIGN_IN_LINK_INVALID.
+   * Redeems the code of a one-time sign-in link, or of an invitation, for a session; an invitation also
+   * makes its membership. Who: the gateway. Reasons: SIGN_IN_LINK_INVALID.
    *
    * @generated from rpc souk.tenancy.v1.TenancyService.RedeemSignInLink
    */
@@ -1228,6 +2465,164 @@ export const TenancyService: GenService<{
     methodKind: "unary";
     input: typeof ResolvePrincipalRequestSchema;
     output: typeof ResolvePrincipalResponseSchema;
+  },
+  /**
+   * Lists an org's members with their roles, by address. Who: readers of the org.
+   *
+   * @generated from rpc souk.tenancy.v1.TenancyService.ListMembers
+   */
+  listMembers: {
+    methodKind: "unary";
+    input: typeof ListMembersRequestSchema;
+    output: typeof ListMembersResponseSchema;
+  },
+  /**
+   * Gives a member another role. An org keeps at least one admin. Who: admins of the org.
+   * Reasons: MEMBER_NOT_FOUND, LAST_ADMIN, ETAG_MISMATCH.
+   *
+   * @generated from rpc souk.tenancy.v1.TenancyService.SetMemberRole
+   */
+  setMemberRole: {
+    methodKind: "unary";
+    input: typeof SetMemberRoleRequestSchema;
+    output: typeof SetMemberRoleResponseSchema;
+  },
+  /**
+   * Removes a member; their keys of the org are revoked and their reach into it ends within seconds.
+   * An org keeps at least one admin. Who: admins of the org. Reasons: MEMBER_NOT_FOUND, LAST_ADMIN.
+   *
+   * @generated from rpc souk.tenancy.v1.TenancyService.RemoveMember
+   */
+  removeMember: {
+    methodKind: "unary";
+    input: typeof RemoveMemberRequestSchema;
+    output: typeof RemoveMemberResponseSchema;
+  },
+  /**
+   * Invites an address into an org with a role. The link's code is shown in this answer once, and the
+   * notification port carries it to the address. Who: admins of the org. Reasons: ALREADY_MEMBER,
+   * LIMIT_REACHED, SECRET_ALREADY_SHOWN on a repeated request_id.
+   *
+   * @generated from rpc souk.tenancy.v1.TenancyService.InviteMember
+   */
+  inviteMember: {
+    methodKind: "unary";
+    input: typeof InviteMemberRequestSchema;
+    output: typeof InviteMemberResponseSchema;
+  },
+  /**
+   * Lists an org's invitations, newest first, without their codes. Who: admins of the org.
+   *
+   * @generated from rpc souk.tenancy.v1.TenancyService.ListInvitations
+   */
+  listInvitations: {
+    methodKind: "unary";
+    input: typeof ListInvitationsRequestSchema;
+    output: typeof ListInvitationsResponseSchema;
+  },
+  /**
+   * Revokes an open invitation. Who: admins of the org. Reasons: INVITATION_NOT_FOUND,
+   * INVITATION_CLOSED.
+   *
+   * @generated from rpc souk.tenancy.v1.TenancyService.RevokeInvitation
+   */
+  revokeInvitation: {
+    methodKind: "unary";
+    input: typeof RevokeInvitationRequestSchema;
+    output: typeof RevokeInvitationResponseSchema;
+  },
+  /**
+   * Accepts an invitation for the signed-in caller, whose address must be the invited one.
+   * Who: any signed-in user. Reasons: INVITATION_INVALID.
+   *
+   * @generated from rpc souk.tenancy.v1.TenancyService.AcceptInvitation
+   */
+  acceptInvitation: {
+    methodKind: "unary";
+    input: typeof AcceptInvitationRequestSchema;
+    output: typeof AcceptInvitationResponseSchema;
+  },
+  /**
+   * Makes a team: a named group of an org's members. Who: admins of the org. Reasons: SLUG_TAKEN.
+   *
+   * @generated from rpc souk.tenancy.v1.TenancyService.CreateTeam
+   */
+  createTeam: {
+    methodKind: "unary";
+    input: typeof CreateTeamRequestSchema;
+    output: typeof CreateTeamResponseSchema;
+  },
+  /**
+   * Lists an org's teams with their members, by slug. Who: readers of the org.
+   *
+   * @generated from rpc souk.tenancy.v1.TenancyService.ListTeams
+   */
+  listTeams: {
+    methodKind: "unary";
+    input: typeof ListTeamsRequestSchema;
+    output: typeof ListTeamsResponseSchema;
+  },
+  /**
+   * Puts a member of the org into a team. Who: admins of the org. Reasons: TEAM_NOT_FOUND,
+   * MEMBER_NOT_FOUND.
+   *
+   * @generated from rpc souk.tenancy.v1.TenancyService.AddTeamMember
+   */
+  addTeamMember: {
+    methodKind: "unary";
+    input: typeof AddTeamMemberRequestSchema;
+    output: typeof AddTeamMemberResponseSchema;
+  },
+  /**
+   * Takes a person out of a team. Who: admins of the org. Reasons: TEAM_NOT_FOUND, MEMBER_NOT_FOUND.
+   *
+   * @generated from rpc souk.tenancy.v1.TenancyService.RemoveTeamMember
+   */
+  removeTeamMember: {
+    methodKind: "unary";
+    input: typeof RemoveTeamMemberRequestSchema;
+    output: typeof RemoveTeamMemberResponseSchema;
+  },
+  /**
+   * Deletes a team; its people stay in the org. Who: admins of the org. Reasons: TEAM_NOT_FOUND.
+   *
+   * @generated from rpc souk.tenancy.v1.TenancyService.DeleteTeam
+   */
+  deleteTeam: {
+    methodKind: "unary";
+    input: typeof DeleteTeamRequestSchema;
+    output: typeof DeleteTeamResponseSchema;
+  },
+  /**
+   * Lists the caller's open sessions, newest first. Who: any signed-in user.
+   *
+   * @generated from rpc souk.tenancy.v1.TenancyService.ListSessions
+   */
+  listSessions: {
+    methodKind: "unary";
+    input: typeof ListSessionsRequestSchema;
+    output: typeof ListSessionsResponseSchema;
+  },
+  /**
+   * Ends one of the caller's sessions; its cookie and its tokens stop working within five seconds.
+   * Who: any signed-in user. Reasons: SESSION_NOT_FOUND.
+   *
+   * @generated from rpc souk.tenancy.v1.TenancyService.RevokeSession
+   */
+  revokeSession: {
+    methodKind: "unary";
+    input: typeof RevokeSessionRequestSchema;
+    output: typeof RevokeSessionResponseSchema;
+  },
+  /**
+   * Lists what people changed in an org, in every part, newest first. Who: admins of the org.
+   *
+   * @generated from rpc souk.tenancy.v1.TenancyService.ListAuditEntries
+   */
+  listAuditEntries: {
+    methodKind: "unary";
+    input: typeof ListAuditEntriesRequestSchema;
+    output: typeof ListAuditEntriesResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_souk_tenancy_v1_tenancy, 0);
