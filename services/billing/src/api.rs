@@ -117,4 +117,46 @@ impl BillingService for Api {
             next_page_token,
         }))
     }
+
+    async fn extend(&self, _: Request<pb::ExtendRequest>) -> Answered<pb::ExtendResponse> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn reverse_top_up(
+        &self,
+        _: Request<pb::ReverseTopUpRequest>,
+    ) -> Answered<pb::ReverseTopUpResponse> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn set_account_schedule(
+        &self,
+        _: Request<pb::SetAccountScheduleRequest>,
+    ) -> Answered<pb::SetAccountScheduleResponse> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn adjust_wallet(&self, _: Request<pb::AdjustWalletRequest>) -> Answered<pb::AdjustWalletResponse> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn set_wallet_state(
+        &self,
+        _: Request<pb::SetWalletStateRequest>,
+    ) -> Answered<pb::SetWalletStateResponse> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn get_receipt(&self, _: Request<pb::GetReceiptRequest>) -> Answered<pb::GetReceiptResponse> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    type WatchWalletStream = souk_kit::watch::Messages<pb::WatchWalletResponse>;
+
+    async fn watch_wallet(
+        &self,
+        _: Request<pb::WatchWalletRequest>,
+    ) -> Result<Response<Self::WatchWalletStream>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
 }

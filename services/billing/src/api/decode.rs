@@ -104,7 +104,7 @@ pub(super) fn top_up(call: &Call, ask: pb::TopUpRequest) -> Result<Ask, Fault> {
     let source = match ask.source() {
         pb::Source::Trial => Some(Source::Trial),
         pb::Source::Purchase => Some(Source::Purchase),
-        pb::Source::Unspecified => None,
+        pb::Source::Unspecified | pb::Source::Adjustment => None,
     };
     check.require(source.is_some(), "source", "needs TRIAL or PURCHASE");
     let expire_time: Option<Option<Time>> = ask.expire_time.map(time);

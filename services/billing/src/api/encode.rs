@@ -43,6 +43,7 @@ pub(super) fn authorized(reply: Reply) -> Result<pb::AuthorizeResponse, Fault> {
             budget_micros: budget.micros(),
             expire_time: Some(timestamp(expire_time)),
             reason: String::new(),
+            prices: Vec::new(),
         }),
         Reply::Refused { reason } => {
             let known = Reason::ALL.iter().any(|one| one.as_str() == reason);
@@ -101,6 +102,7 @@ pub(super) fn wallet((wallet, lots): (Wallet, Vec<Lot>)) -> pb::GetWalletRespons
         reserved_micros: wallet.reserved.micros(),
         lots: lots.into_iter().map(lot).collect(),
         etag: etag(wallet.version),
+        state: pb::WalletState::Active.into(),
     };
     pb::GetWalletResponse { wallet: Some(wallet) }
 }
