@@ -168,6 +168,121 @@ impl TenancyService for Api {
         let proof = decode::proof(ask).map_err(status)?;
         answer(self.service.resolve(proof).await.map(encode::principal))
     }
+
+    async fn list_members(
+        &self,
+        request: Request<pb::ListMembersRequest>,
+    ) -> Answer<pb::ListMembersResponse> {
+        let (_, _) = open(request)?;
+        Err(unbuilt())
+    }
+
+    async fn set_member_role(
+        &self,
+        request: Request<pb::SetMemberRoleRequest>,
+    ) -> Answer<pb::SetMemberRoleResponse> {
+        let (_, _) = open(request)?;
+        Err(unbuilt())
+    }
+
+    async fn remove_member(
+        &self,
+        request: Request<pb::RemoveMemberRequest>,
+    ) -> Answer<pb::RemoveMemberResponse> {
+        let (_, _) = open(request)?;
+        Err(unbuilt())
+    }
+
+    async fn invite_member(
+        &self,
+        request: Request<pb::InviteMemberRequest>,
+    ) -> Answer<pb::InviteMemberResponse> {
+        let (_, _) = open(request)?;
+        Err(unbuilt())
+    }
+
+    async fn list_invitations(
+        &self,
+        request: Request<pb::ListInvitationsRequest>,
+    ) -> Answer<pb::ListInvitationsResponse> {
+        let (_, _) = open(request)?;
+        Err(unbuilt())
+    }
+
+    async fn revoke_invitation(
+        &self,
+        request: Request<pb::RevokeInvitationRequest>,
+    ) -> Answer<pb::RevokeInvitationResponse> {
+        let (_, _) = open(request)?;
+        Err(unbuilt())
+    }
+
+    async fn accept_invitation(
+        &self,
+        request: Request<pb::AcceptInvitationRequest>,
+    ) -> Answer<pb::AcceptInvitationResponse> {
+        let (_, _) = open(request)?;
+        Err(unbuilt())
+    }
+
+    async fn create_team(&self, request: Request<pb::CreateTeamRequest>) -> Answer<pb::CreateTeamResponse> {
+        let (_, _) = open(request)?;
+        Err(unbuilt())
+    }
+
+    async fn list_teams(&self, request: Request<pb::ListTeamsRequest>) -> Answer<pb::ListTeamsResponse> {
+        let (_, _) = open(request)?;
+        Err(unbuilt())
+    }
+
+    async fn add_team_member(
+        &self,
+        request: Request<pb::AddTeamMemberRequest>,
+    ) -> Answer<pb::AddTeamMemberResponse> {
+        let (_, _) = open(request)?;
+        Err(unbuilt())
+    }
+
+    async fn remove_team_member(
+        &self,
+        request: Request<pb::RemoveTeamMemberRequest>,
+    ) -> Answer<pb::RemoveTeamMemberResponse> {
+        let (_, _) = open(request)?;
+        Err(unbuilt())
+    }
+
+    async fn delete_team(&self, request: Request<pb::DeleteTeamRequest>) -> Answer<pb::DeleteTeamResponse> {
+        let (_, _) = open(request)?;
+        Err(unbuilt())
+    }
+
+    async fn list_sessions(
+        &self,
+        request: Request<pb::ListSessionsRequest>,
+    ) -> Answer<pb::ListSessionsResponse> {
+        let (_, _) = open(request)?;
+        Err(unbuilt())
+    }
+
+    async fn revoke_session(
+        &self,
+        request: Request<pb::RevokeSessionRequest>,
+    ) -> Answer<pb::RevokeSessionResponse> {
+        let (_, _) = open(request)?;
+        Err(unbuilt())
+    }
+
+    async fn list_audit_entries(
+        &self,
+        request: Request<pb::ListAuditEntriesRequest>,
+    ) -> Answer<pb::ListAuditEntriesResponse> {
+        let (_, _) = open(request)?;
+        Err(unbuilt())
+    }
+}
+
+fn unbuilt() -> Status {
+    status(Fault::new(souk_types::Reason::Unimplemented, DOMAIN, "not built yet"))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub(super) fn ready_workspace(ready: ReadyWorkspace) -> pb::AutoCreateWorkspaceR
         org_id: ready.org_id.to_string(),
         project_id: ready.project_id.to_string(),
         wallet_balance_micros: ready.balance.micros(),
+        trial_refused_reason: String::new(),
     }
 }
 
@@ -83,6 +84,7 @@ pub(super) fn api_key(key: ApiKey) -> pb::ApiKey {
         create_time: Some(timestamp(key.create_time)),
         expire_time: key.expire_time.map(timestamp),
         revoke_time: key.revoke_time.map(timestamp),
+        scopes: Vec::new(),
     }
 }
 
@@ -113,5 +115,6 @@ pub(super) fn principal(principal: Principal) -> pb::ResolvePrincipalResponse {
         session_id: principal.session_id.map(|id| id.to_string()).unwrap_or_default(),
         expire_time: principal.expire_time.map(timestamp),
         bound: principal.bound,
+        scopes: Vec::new(),
     }
 }

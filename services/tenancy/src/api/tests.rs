@@ -128,6 +128,16 @@ impl bank_server::BillingService for Counter {
         Ok(Response::new(bank::GetWalletResponse { wallet: Some(wallet) }))
     }
 
+    type WatchWalletStream =
+        Pin<Box<dyn futures::Stream<Item = Result<bank::WatchWalletResponse, Status>> + Send>>;
+
+    async fn watch_wallet(
+        &self,
+        _: Request<bank::WatchWalletRequest>,
+    ) -> Result<Response<Self::WatchWalletStream>, Status> {
+        Err(status(Fault::new(Reason::Unimplemented, "billing", "never asked")))
+    }
+
     closed! {
         open_account: OpenAccountRequest => OpenAccountResponse;
         set_account_state: SetAccountStateRequest => SetAccountStateResponse;
@@ -136,6 +146,12 @@ impl bank_server::BillingService for Counter {
         settle: SettleRequest => SettleResponse;
         release: ReleaseRequest => ReleaseResponse;
         list_ledger_entries: ListLedgerEntriesRequest => ListLedgerEntriesResponse;
+        extend: ExtendRequest => ExtendResponse;
+        reverse_top_up: ReverseTopUpRequest => ReverseTopUpResponse;
+        set_account_schedule: SetAccountScheduleRequest => SetAccountScheduleResponse;
+        adjust_wallet: AdjustWalletRequest => AdjustWalletResponse;
+        set_wallet_state: SetWalletStateRequest => SetWalletStateResponse;
+        get_receipt: GetReceiptRequest => GetReceiptResponse;
     }
 }
 

@@ -8,6 +8,7 @@ use super::*;
 
 fn wanted(org: &str, request_id: &str) -> pb::CreateApiKeyRequest {
     pb::CreateApiKeyRequest {
+        scopes: Vec::new(),
         org_id: org.into(),
         request_id: request_id.into(),
         display_name: "ci".into(),
