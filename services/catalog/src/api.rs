@@ -105,4 +105,39 @@ impl CatalogService for Api {
             plan_id: found.plan_id.to_string(),
         }))
     }
+
+    async fn pause_offering(
+        &self,
+        _: Request<souk_proto::souk::catalog::v1::PauseOfferingRequest>,
+    ) -> Result<Response<souk_proto::souk::catalog::v1::PauseOfferingResponse>, Status> {
+        Err(status(Fault::new(souk_types::Reason::Unimplemented, "catalog", "not yet")))
+    }
+
+    async fn resume_offering(
+        &self,
+        _: Request<souk_proto::souk::catalog::v1::ResumeOfferingRequest>,
+    ) -> Result<Response<souk_proto::souk::catalog::v1::ResumeOfferingResponse>, Status> {
+        Err(status(Fault::new(souk_types::Reason::Unimplemented, "catalog", "not yet")))
+    }
+
+    async fn end_offering_life(
+        &self,
+        _: Request<souk_proto::souk::catalog::v1::EndOfferingLifeRequest>,
+    ) -> Result<Response<souk_proto::souk::catalog::v1::EndOfferingLifeResponse>, Status> {
+        Err(status(Fault::new(souk_types::Reason::Unimplemented, "catalog", "not yet")))
+    }
+
+    async fn list_offering_versions(
+        &self,
+        _: Request<souk_proto::souk::catalog::v1::ListOfferingVersionsRequest>,
+    ) -> Result<Response<souk_proto::souk::catalog::v1::ListOfferingVersionsResponse>, Status> {
+        Err(status(Fault::new(souk_types::Reason::Unimplemented, "catalog", "not yet")))
+    }
+
+    async fn list_capabilities(
+        &self,
+        _: Request<souk_proto::souk::catalog::v1::ListCapabilitiesRequest>,
+    ) -> Result<Response<souk_proto::souk::catalog::v1::ListCapabilitiesResponse>, Status> {
+        Err(status(Fault::new(souk_types::Reason::Unimplemented, "catalog", "not yet")))
+    }
 }

@@ -18,6 +18,7 @@ pub(crate) fn offering(offering: model::Offering) -> Offering {
         create_time: Some(wire::timestamp(offering.create_time)),
         etag: wire::etag(offering.version),
         newest_version: None,
+        ..Offering::default()
     }
 }
 
@@ -45,6 +46,7 @@ pub(crate) fn version(version: model::Version) -> OfferingVersion {
         price_schedule: Some(schedule(&version.schedule, schedule_hash.unwrap_or_default())),
         publish_time: version.publish_time.map(wire::timestamp),
         offering_slug: version.offering_slug.to_string(),
+        findings: Vec::new(),
     }
 }
 

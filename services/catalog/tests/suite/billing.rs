@@ -12,7 +12,7 @@ use souk_kit::{open, status};
 use souk_objects::Hash;
 use souk_proto::souk::billing::v1::{self as pb, billing_service_server::BillingService};
 use souk_types::{Fault, Reason};
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, codegen::BoxStream};
 
 /// When it says to try again.
 const RETRY: std::time::Duration = std::time::Duration::from_secs(1);
@@ -37,6 +37,15 @@ macro_rules! unasked {
     ($($name:ident: $ask:ident -> $answer:ident,)+) => {
         #[tonic::async_trait]
         impl BillingService for Shared {
+            type WatchWalletStream = BoxStream<pb::WatchWalletResponse>;
+
+            async fn watch_wallet(
+                &self,
+                _: Request<pb::WatchWalletRequest>,
+            ) -> Result<Response<Self::WatchWalletStream>, Status> {
+                panic!("the catalogue asks for schedules only")
+            }
+
             $(async fn $name(&self, _: Request<pb::$ask>) -> Result<Response<pb::$answer>, Status> {
                 panic!("the catalogue asks for schedules only")
             })+
@@ -61,6 +70,12 @@ unasked! {
     top_up: TopUpRequest -> TopUpResponse,
     get_wallet: GetWalletRequest -> GetWalletResponse,
     list_ledger_entries: ListLedgerEntriesRequest -> ListLedgerEntriesResponse,
+    extend: ExtendRequest -> ExtendResponse,
+    reverse_top_up: ReverseTopUpRequest -> ReverseTopUpResponse,
+    set_account_schedule: SetAccountScheduleRequest -> SetAccountScheduleResponse,
+    adjust_wallet: AdjustWalletRequest -> AdjustWalletResponse,
+    set_wallet_state: SetWalletStateRequest -> SetWalletStateResponse,
+    get_receipt: GetReceiptRequest -> GetReceiptResponse,
 }
 
 impl FakeBilling {
