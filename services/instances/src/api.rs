@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use souk_kit::{House, answer, open, status, watch};
 use souk_proto::souk::instances::v1::{
-    AutoActivateRequest, AutoActivateResponse, CreateInstanceRequest, CreateInstanceResponse,
+    self as pb, AutoActivateRequest, AutoActivateResponse, CreateInstanceRequest, CreateInstanceResponse,
     GetEntitlementsRequest, GetEntitlementsResponse, GetInstanceRequest, GetInstanceResponse,
     ListInstancesRequest, ListInstancesResponse, WatchInstanceRequest, WatchInstanceResponse,
     instances_service_server::InstancesService,
@@ -111,5 +111,34 @@ impl InstancesService for Api {
             beat: encode::heartbeat,
         };
         answer(watch::watch(&self.house, subject).await)
+    }
+
+    async fn pause(&self, _: Request<pb::PauseRequest>) -> Result<Response<pb::PauseResponse>, Status> {
+        Err(Status::unimplemented("not built yet"))
+    }
+
+    async fn resume(&self, _: Request<pb::ResumeRequest>) -> Result<Response<pb::ResumeResponse>, Status> {
+        Err(Status::unimplemented("not built yet"))
+    }
+
+    async fn terminate(
+        &self,
+        _: Request<pb::TerminateRequest>,
+    ) -> Result<Response<pb::TerminateResponse>, Status> {
+        Err(Status::unimplemented("not built yet"))
+    }
+
+    async fn update_config(
+        &self,
+        _: Request<pb::UpdateConfigRequest>,
+    ) -> Result<Response<pb::UpdateConfigResponse>, Status> {
+        Err(Status::unimplemented("not built yet"))
+    }
+
+    async fn list_instance_events(
+        &self,
+        _: Request<pb::ListInstanceEventsRequest>,
+    ) -> Result<Response<pb::ListInstanceEventsResponse>, Status> {
+        Err(Status::unimplemented("not built yet"))
     }
 }

@@ -30,6 +30,10 @@ pub(super) fn instance(noun: &Instance) -> pb::Instance {
         update_time: Some(timestamp(noun.update_time)),
         etag: etag(noun.version),
         path: noun.path(),
+        config_json: String::new(),
+        end_time: None,
+        waiting_for: String::new(),
+        deadline_time: None,
     }
 }
 

@@ -162,6 +162,7 @@ macro_rules! fake {
         $of:ty: $trait:ident;
         $($name:ident($this:ident, $ask:ident: $Ask:ty) -> $Answer:ty $body:block)*
         @absent $($gone:ident: $GoneAsk:ty => $GoneAnswer:ty;)*
+        @streams $($watch:ident: $WatchAsk:ty => $Stream:ident of $WatchAnswer:ty;)*
     ) => {
         impl $trait for $of {
             $(fn $name<'life, 'async_trait>(
@@ -181,6 +182,17 @@ macro_rules! fake {
                 &'life self,
                 _: Request<$GoneAsk>,
             ) -> Answer<'async_trait, $GoneAnswer>
+            where
+                'life: 'async_trait,
+                Self: 'async_trait,
+            {
+                Box::pin(async { absent() })
+            })*
+            $(type $Stream = futures::stream::Empty<Result<$WatchAnswer, Status>>;
+            fn $watch<'life, 'async_trait>(
+                &'life self,
+                _: Request<$WatchAsk>,
+            ) -> Answer<'async_trait, Self::$Stream>
             where
                 'life: 'async_trait,
                 Self: 'async_trait,
@@ -252,6 +264,12 @@ fake! {
     list_offerings: catalog::ListOfferingsRequest => catalog::ListOfferingsResponse;
     get_offering: catalog::GetOfferingRequest => catalog::GetOfferingResponse;
     resolve_plan: catalog::ResolvePlanRequest => catalog::ResolvePlanResponse;
+    pause_offering: catalog::PauseOfferingRequest => catalog::PauseOfferingResponse;
+    resume_offering: catalog::ResumeOfferingRequest => catalog::ResumeOfferingResponse;
+    end_offering_life: catalog::EndOfferingLifeRequest => catalog::EndOfferingLifeResponse;
+    list_offering_versions: catalog::ListOfferingVersionsRequest => catalog::ListOfferingVersionsResponse;
+    list_capabilities: catalog::ListCapabilitiesRequest => catalog::ListCapabilitiesResponse;
+    @streams
 }
 
 fake! {
@@ -272,6 +290,13 @@ fake! {
     top_up: billing::TopUpRequest => billing::TopUpResponse;
     get_wallet: billing::GetWalletRequest => billing::GetWalletResponse;
     list_ledger_entries: billing::ListLedgerEntriesRequest => billing::ListLedgerEntriesResponse;
+    extend: billing::ExtendRequest => billing::ExtendResponse;
+    reverse_top_up: billing::ReverseTopUpRequest => billing::ReverseTopUpResponse;
+    set_account_schedule: billing::SetAccountScheduleRequest => billing::SetAccountScheduleResponse;
+    adjust_wallet: billing::AdjustWalletRequest => billing::AdjustWalletResponse;
+    set_wallet_state: billing::SetWalletStateRequest => billing::SetWalletStateResponse;
+    get_receipt: billing::GetReceiptRequest => billing::GetReceiptResponse;
+    @streams watch_wallet: billing::WatchWalletRequest => WatchWalletStream of billing::WatchWalletResponse;
 }
 
 fake! {
@@ -300,6 +325,8 @@ fake! {
         }
     }
     @absent
+    remove: delivery::RemoveRequest => delivery::RemoveResponse;
+    @streams watch_applied: delivery::WatchAppliedRequest => WatchAppliedStream of delivery::WatchAppliedResponse;
 }
 
 fake! {
@@ -327,4 +354,20 @@ fake! {
     redeem_sign_in_link: tenancy::RedeemSignInLinkRequest => tenancy::RedeemSignInLinkResponse;
     end_session: tenancy::EndSessionRequest => tenancy::EndSessionResponse;
     resolve_principal: tenancy::ResolvePrincipalRequest => tenancy::ResolvePrincipalResponse;
+    list_members: tenancy::ListMembersRequest => tenancy::ListMembersResponse;
+    set_member_role: tenancy::SetMemberRoleRequest => tenancy::SetMemberRoleResponse;
+    remove_member: tenancy::RemoveMemberRequest => tenancy::RemoveMemberResponse;
+    invite_member: tenancy::InviteMemberRequest => tenancy::InviteMemberResponse;
+    list_invitations: tenancy::ListInvitationsRequest => tenancy::ListInvitationsResponse;
+    revoke_invitation: tenancy::RevokeInvitationRequest => tenancy::RevokeInvitationResponse;
+    accept_invitation: tenancy::AcceptInvitationRequest => tenancy::AcceptInvitationResponse;
+    create_team: tenancy::CreateTeamRequest => tenancy::CreateTeamResponse;
+    list_teams: tenancy::ListTeamsRequest => tenancy::ListTeamsResponse;
+    add_team_member: tenancy::AddTeamMemberRequest => tenancy::AddTeamMemberResponse;
+    remove_team_member: tenancy::RemoveTeamMemberRequest => tenancy::RemoveTeamMemberResponse;
+    delete_team: tenancy::DeleteTeamRequest => tenancy::DeleteTeamResponse;
+    list_sessions: tenancy::ListSessionsRequest => tenancy::ListSessionsResponse;
+    revoke_session: tenancy::RevokeSessionRequest => tenancy::RevokeSessionResponse;
+    list_audit_entries: tenancy::ListAuditEntriesRequest => tenancy::ListAuditEntriesResponse;
+    @streams
 }
