@@ -5,10 +5,10 @@ mod encode;
 
 use std::sync::Arc;
 
-use souk_kit::{House, answer, open, status};
+use souk_kit::{House, answer, open, status, watch::Messages};
 use souk_proto::souk::delivery::v1::{
-    ApplyRequest, ApplyResponse, GetAppliedRequest, GetAppliedResponse,
-    delivery_service_server::DeliveryService,
+    ApplyRequest, ApplyResponse, GetAppliedRequest, GetAppliedResponse, RemoveRequest, RemoveResponse,
+    WatchAppliedRequest, WatchAppliedResponse, delivery_service_server::DeliveryService,
 };
 use tonic::{Request, Response, Status};
 
@@ -28,6 +28,8 @@ impl Api {
 
 #[tonic::async_trait]
 impl DeliveryService for Api {
+    type WatchAppliedStream = Messages<WatchAppliedResponse>;
+
     async fn apply(&self, request: Request<ApplyRequest>) -> Result<Response<ApplyResponse>, Status> {
         let (call, ask) = open(request)?;
         let desired = decode::desired(ask.desired.unwrap_or_default()).map_err(status)?;
@@ -44,5 +46,16 @@ impl DeliveryService for Api {
         let (call, ask) = open(request)?;
         let instance_id = decode::instance_id(&ask.instance_id).map_err(status)?;
         answer(self.service.applied(&call, instance_id).await.map(encode::applied))
+    }
+
+    async fn remove(&self, _: Request<RemoveRequest>) -> Result<Response<RemoveResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn watch_applied(
+        &self,
+        _: Request<WatchAppliedRequest>,
+    ) -> Result<Response<Self::WatchAppliedStream>, Status> {
+        Err(Status::unimplemented("not yet"))
     }
 }

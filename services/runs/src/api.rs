@@ -71,4 +71,11 @@ impl RunsService for Api {
         let service = Arc::clone(&self.service);
         answer(watch::watch(&self.house, service, call.scope, from).await)
     }
+
+    async fn cancel_run(
+        &self,
+        _: Request<pb::CancelRunRequest>,
+    ) -> Result<Response<pb::CancelRunResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
 }

@@ -22,6 +22,7 @@ pub(super) fn applied(state: AppliedState) -> pb::GetAppliedResponse {
         apply_time: Some(timestamp(state.apply_time)),
         host: state.route.host.unwrap_or_default(),
         path: state.route.path,
+        ..pb::Applied::default()
     };
     pb::GetAppliedResponse { applied: Some(applied) }
 }

@@ -3,10 +3,12 @@
 
 use std::{
     collections::BTreeMap,
+    pin::Pin,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
+use futures::Stream;
 use souk_kit::{open, status, wire};
 use souk_proto::souk::billing::v1::{self as pb, billing_service_server::BillingService};
 use souk_testkit::StoppedClock;
@@ -130,6 +132,7 @@ impl Bank {
                 budget_micros: BUDGET,
                 expire_time: Some(wire::timestamp(self.clock.now() + Duration::from_secs(900))),
                 reason: String::new(),
+                prices: Vec::new(),
             }
         };
         books.authorized.insert(request_id, answer.clone());
@@ -179,8 +182,12 @@ impl Bank {
     }
 }
 
+type Nothing = Pin<Box<dyn Stream<Item = Result<pb::WatchWalletResponse, Status>> + Send>>;
+
 #[tonic::async_trait]
 impl BillingService for Bank {
+    type WatchWalletStream = Nothing;
+
     async fn authorize(
         &self,
         request: Request<pb::AuthorizeRequest>,
@@ -262,5 +269,48 @@ impl BillingService for Bank {
         _: Request<pb::ListLedgerEntriesRequest>,
     ) -> Result<Response<pb::ListLedgerEntriesResponse>, Status> {
         panic!("runs reads no ledger")
+    }
+
+    async fn extend(&self, _: Request<pb::ExtendRequest>) -> Result<Response<pb::ExtendResponse>, Status> {
+        panic!("not yet")
+    }
+
+    async fn reverse_top_up(
+        &self,
+        _: Request<pb::ReverseTopUpRequest>,
+    ) -> Result<Response<pb::ReverseTopUpResponse>, Status> {
+        panic!("runs reverses nothing")
+    }
+
+    async fn set_account_schedule(
+        &self,
+        _: Request<pb::SetAccountScheduleRequest>,
+    ) -> Result<Response<pb::SetAccountScheduleResponse>, Status> {
+        panic!("runs sets no schedule")
+    }
+
+    async fn adjust_wallet(
+        &self,
+        _: Request<pb::AdjustWalletRequest>,
+    ) -> Result<Response<pb::AdjustWalletResponse>, Status> {
+        panic!("runs adjusts nothing")
+    }
+
+    async fn set_wallet_state(
+        &self,
+        _: Request<pb::SetWalletStateRequest>,
+    ) -> Result<Response<pb::SetWalletStateResponse>, Status> {
+        panic!("runs sets no state")
+    }
+
+    async fn get_receipt(
+        &self,
+        _: Request<pb::GetReceiptRequest>,
+    ) -> Result<Response<pb::GetReceiptResponse>, Status> {
+        panic!("runs reads no receipt")
+    }
+
+    async fn watch_wallet(&self, _: Request<pb::WatchWalletRequest>) -> Result<Response<Nothing>, Status> {
+        panic!("runs watches no wallet")
     }
 }

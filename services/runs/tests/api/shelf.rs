@@ -95,4 +95,33 @@ impl InstancesService for Shelf {
     ) -> Result<Response<Nothing>, Status> {
         panic!("runs watches no instance")
     }
+
+    async fn pause(&self, _: Request<pb::PauseRequest>) -> Result<Response<pb::PauseResponse>, Status> {
+        panic!("runs changes no instance")
+    }
+
+    async fn resume(&self, _: Request<pb::ResumeRequest>) -> Result<Response<pb::ResumeResponse>, Status> {
+        panic!("runs changes no instance")
+    }
+
+    async fn terminate(
+        &self,
+        _: Request<pb::TerminateRequest>,
+    ) -> Result<Response<pb::TerminateResponse>, Status> {
+        panic!("runs changes no instance")
+    }
+
+    async fn update_config(
+        &self,
+        _: Request<pb::UpdateConfigRequest>,
+    ) -> Result<Response<pb::UpdateConfigResponse>, Status> {
+        panic!("runs changes no instance")
+    }
+
+    async fn list_instance_events(
+        &self,
+        _: Request<pb::ListInstanceEventsRequest>,
+    ) -> Result<Response<pb::ListInstanceEventsResponse>, Status> {
+        panic!("runs lists no events")
+    }
 }
