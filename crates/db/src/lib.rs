@@ -44,6 +44,7 @@
 //! }
 //! ```
 
+pub mod audit;
 pub mod cursor;
 mod error;
 pub mod migrate;

@@ -2,7 +2,7 @@
 //! answer.
 //!
 //! The row is written first, so that PostgreSQL makes copies that arrive together wait for each other; an
-//! error rolls the row back with the effect. Each answered request goes out by the outbox for the audit trail.
+//! error rolls the row back with the effect. What people asked for goes out by the outbox for the audit trail.
 
 use aws_lc_rs::digest;
 use sea_orm::{
@@ -10,12 +10,11 @@ use sea_orm::{
     sea_query::OnConflict,
 };
 use serde::{Serialize, de::DeserializeOwned};
-use souk_types::{
-    Event, Time,
-    id::{EventId, OrgId},
-};
+use souk_types::{Time, id::OrgId};
 
-use crate::{Db, Error, Tx, outbox};
+use crate::{Db, Error, Tx, audit};
+
+pub use crate::audit::refused;
 
 /// Answers are kept at least this long.
 pub const KEPT: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 3600);
@@ -211,7 +210,7 @@ async fn close(tx: &Tx, request: &Request, json: String) -> Result<(), Error> {
     if done.rows_affected != 1 {
         return Err(not_open(request));
     }
-    outbox::put(tx, &audit(tx, request, "OK")).await
+    audit::answered(tx, request).await
 }
 
 /// Takes back the intent of a command whose foreign effect failed: nothing happened, the id is free again.
@@ -270,38 +269,6 @@ fn reused(request: &Request) -> Error {
 
 fn not_open(request: &Request) -> Error {
     Error::RequestNotOpen { rpc: request.rpc, request_id: request.request_id.clone() }
-}
-
-/// Tells the audit trail of a command that was refused: the id is not consumed, nothing else is kept.
-/// `reason` is the stable name of the refusal.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn refused(db: &Db, request: &Request, reason: &'static str) -> Result<(), Error> {
-    let told = |tx: Tx| async move { outbox::put(&tx, &audit(&tx, request, reason)).await };
-    db.write("db.audit_refusal", told).await
-}
-
-/// Who did what, when, and how it went: what tenancy's audit trail is made of.
-fn audit(tx: &Tx, request: &Request, outcome: &'static str) -> Event {
-    let now = tx.now();
-    Event {
-        event_id: EventId::new(now, tx.random()),
-        kind: format!("souk.{}.v1.RequestAnswered", tx.service()),
-        org_id: request.org_id,
-        aggregate_id: format!("{}/{}/{}", request.subject, request.rpc, request.request_id),
-        aggregate_seq: 1,
-        occur_time: now,
-        actor: request.actor.clone(),
-        trace: request.trace.clone(),
-        payload: serde_json::json!({
-            "rpc": request.rpc,
-            "requestId": request.request_id,
-            "subject": request.subject,
-            "digest": request.digest,
-            "outcome": outcome,
-        }),
-    }
 }
 
 mod row {

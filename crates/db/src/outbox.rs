@@ -46,6 +46,7 @@ pub async fn put(tx: &Tx, event: &Event) -> Result<(), Error> {
         payload: Set(event.payload.to_string()),
     };
     row::Entity::insert(row).exec_without_returning(tx).await?;
+    tx.told(event);
     tx.ring(TOPIC);
     Ok(())
 }

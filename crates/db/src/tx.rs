@@ -3,6 +3,7 @@
 //! The only place that begins a transaction. What the work does is not known here.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, AtomicI64, Ordering},
@@ -15,7 +16,7 @@ use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, IsolationLevel, QueryResult,
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait as _,
 };
-use souk_types::{Random, Time};
+use souk_types::{Event, Random, Time};
 
 use crate::{
     Db, Deps, Error,
@@ -49,6 +50,8 @@ struct Shared {
     failed: AtomicBool,
     /// Counts events, so that they keep the order in which they were put.
     puts: AtomicI64,
+    /// The first noun that an event was put about, for each actor and trace.
+    nouns: Mutex<BTreeMap<(String, String), String>>,
 }
 
 impl Tx {
@@ -81,6 +84,18 @@ impl Tx {
 
     pub(crate) fn next_put(&self) -> i64 {
         self.shared.puts.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn told(&self, event: &Event) {
+        let mut nouns = self.shared.nouns.lock().unwrap_or_else(PoisonError::into_inner);
+        let cause = (event.actor.clone(), event.trace.clone());
+        nouns.entry(cause).or_insert_with(|| event.aggregate_id.clone());
+    }
+
+    /// What the first event that this write put for an actor, in the course of a trace, was about.
+    pub(crate) fn noun_of(&self, actor: &str, trace: &str) -> Option<String> {
+        let nouns = self.shared.nouns.lock().unwrap_or_else(PoisonError::into_inner);
+        nouns.get(&(actor.to_owned(), trace.to_owned())).cloned()
     }
 
     fn live(&self) -> Result<Arc<DatabaseTransaction>, DbErr> {
@@ -185,6 +200,7 @@ impl Db {
             conflict: AtomicBool::new(false),
             failed: AtomicBool::new(false),
             puts: AtomicI64::new(0),
+            nouns: Mutex::default(),
         };
         Ok((live, Arc::new(shared)))
     }

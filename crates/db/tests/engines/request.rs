@@ -6,10 +6,15 @@ use std::{
 };
 
 use souk_db::{
-    Db, Error, Once, Request, once,
+    Db, Error, Once, Request, audit, once,
     once::{Begun, abandon, begin, digest_of, finish, forget, peek, refused},
+    outbox,
 };
-use souk_types::Clock as _;
+use souk_types::{
+    Clock as _, Event,
+    event::Log as _,
+    id::{EventId, OrgId},
+};
 
 use super::{add, all, notes, number};
 
@@ -51,7 +56,7 @@ async fn a_copy_gets_the_first_answer_and_another_command_is_refused() {
         let part = Request { actor: "part:commerce".to_owned(), ..request("r", "five") };
         assert!(!add_once(&db, &part).await.unwrap().is_replay(), "nobody uses up the id of a part");
         assert_eq!(notes(&db).await, 4, "{}", db.engine);
-        assert_eq!(number(&db, "SELECT COUNT(*) FROM outbox").await, 4, "each answered request is told once");
+        assert_eq!(number(&db, "SELECT COUNT(*) FROM outbox").await, 3, "a person's request is told once");
     }
 }
 
@@ -176,5 +181,61 @@ async fn a_refusal_is_told_and_leaves_the_id_free() {
         assert!(!add_once(&db, &command).await.unwrap().is_replay(), "{}", db.engine);
         let told = "SELECT COUNT(*) FROM outbox WHERE payload LIKE '%\"WALLET_FROZEN\"%'";
         assert_eq!(number(&db, told).await, 1, "{}", db.engine);
+        let part = Request { actor: "part:runs".to_owned(), ..request("p", "one") };
+        refused(&db, &part, "WALLET_FROZEN").await.unwrap();
+        assert_eq!(number(&db, told).await, 1, "{}: parts are not told of", db.engine);
+    }
+}
+
+#[tokio::test]
+async fn the_audit_trail_hears_what_a_person_did_to_what_within_the_answers_transaction() {
+    for db in all().await {
+        let ann = Request { org_id: Some(OrgId::from_bits(7)), trace: "t1".into(), ..request("r", "one") };
+        let bob = Request { actor: "user:2".into(), trace: "t2".into(), ..request("s", "two") };
+        let part = Request { actor: "part:runs".into(), ..request("r", "one") };
+        let noun = |about: &str, by: &Request| Event {
+            event_id: EventId::new(db.now(), db.random()),
+            kind: "souk.notes.v1.NoteAdded".to_owned(),
+            org_id: None,
+            aggregate_id: about.to_owned(),
+            aggregate_seq: 1,
+            occur_time: db.now(),
+            actor: by.actor.clone(),
+            trace: by.trace.clone(),
+            payload: serde_json::Value::Null,
+        };
+        let events = [noun("note-b", &bob), noun("note-a", &ann), noun("more", &ann)];
+        // As a group commit does it: all are begun, then all events put, then all are answered.
+        let done: Result<(), Error> = db
+            .write("t.group", |tx| {
+                let (requests, events) = ([&ann, &bob, &part], &events);
+                async move {
+                    for request in requests {
+                        begin::<String>(&tx, request).await?;
+                    }
+                    for event in events {
+                        outbox::put(&tx, event).await?;
+                    }
+                    for request in requests {
+                        finish(&tx, request, &"done").await?;
+                    }
+                    Ok(())
+                }
+            })
+            .await;
+        done.unwrap();
+        add_once(&db, &ann).await.unwrap();
+        while db.outbox().number_turn().await.unwrap() > 0 {}
+        let log = db.outbox().after(0, 100).await.unwrap();
+        let mut told: Vec<_> =
+            log.into_iter().map(|(_, event)| event).filter(|event| event.kind == audit::KIND).collect();
+        told.sort_by(|one, other| one.actor.cmp(&other.actor));
+        let words = |event: &Event, name: &str| event.payload[name].as_str().unwrap().to_owned();
+        let whole = told.iter().map(|event| (words(event, "resourceId"), event.aggregate_id.clone()));
+        let org = OrgId::from_bits(7).to_string();
+        let wanted = [("note-a".to_owned(), org), ("note-b".to_owned(), "org_1".to_owned())];
+        assert_eq!(whole.collect::<Vec<_>>(), wanted, "{}", db.engine);
+        assert_eq!(words(&told[0], "method"), "souk.notes.v1.NotesService/AddNote");
+        assert_eq!((words(&told[0], "outcome"), words(&told[0], "requestId")), ("OK".into(), "r".into()));
     }
 }

@@ -128,7 +128,10 @@ impl Desk {
     pub(crate) async fn events(&self, kind: &str) -> Vec<serde_json::Value> {
         while self.db.outbox().number_turn().await.unwrap() > 0 {}
         let all = self.db.outbox().after(0, 1000).await.unwrap();
-        let kind = format!("souk.catalog.v1.{kind}");
+        let kind = match kind {
+            "RequestAnswered" => souk_db::audit::KIND.to_owned(),
+            kind => format!("souk.catalog.v1.{kind}"),
+        };
         all.into_iter().filter(|(_, event)| event.kind == kind).map(|(_, event)| event.payload).collect()
     }
 
