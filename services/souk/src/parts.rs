@@ -36,6 +36,7 @@ pub(crate) const fn migrations(part: PartName) -> Option<&'static [Migration]> {
         PartName::Delivery => Some(souk_delivery::MIGRATIONS),
         PartName::Commerce => Some(souk_commerce::MIGRATIONS),
         PartName::Runs => Some(souk_runs::MIGRATIONS),
+        PartName::Models => Some(souk_models::MIGRATIONS),
         PartName::Runner | PartName::Gateway => None,
     }
 }
@@ -77,6 +78,9 @@ impl Ground<'_> {
             }
             PartName::Runs => {
                 souk_runs::build(house, &settings.runs, self.database(house, part, hands).await?)
+            }
+            PartName::Models => {
+                souk_models::build(house, &settings.models, self.database(house, part, hands).await?)
             }
             PartName::Runner => souk_runner::build(house, &settings.runner, self.objects().await?),
             PartName::Gateway => {

@@ -94,6 +94,7 @@ pub(crate) struct Settings {
     pub(crate) commerce: souk_commerce::Config,
     pub(crate) runs: souk_runs::Config,
     pub(crate) runner: souk_runner::Config,
+    pub(crate) models: souk_models::Config,
     pub(crate) gateway: souk_gateway::Config,
 }
 
@@ -114,6 +115,7 @@ impl Settings {
             commerce: file.section(),
             runs: file.section(),
             runner: file.section(),
+            models: file.section(),
             gateway: file.section(),
         };
         file.done()?;
