@@ -2,6 +2,8 @@
 
 pub(crate) mod door;
 mod held;
+mod instance;
+mod json;
 mod pages;
 mod share;
 

@@ -30,6 +30,15 @@ pub enum Error {
         /// The path that was called.
         path: String,
     },
+    /// No instance is reached at this host and path.
+    #[error("no instance is reached at this host and path")]
+    RouteNotFound,
+    /// What is applied is not known at present.
+    #[error("which instances are reached here is not known at present")]
+    RoutesStale,
+    /// Delivery refused or is away.
+    #[error(transparent)]
+    Delivery(Refusal),
     /// Tenancy refused or is away.
     #[error(transparent)]
     Tenancy(#[from] Refusal),
@@ -63,7 +72,12 @@ impl From<Error> for Fault {
             Error::NoMethod { path } => {
                 return Self::new(Reason::Unimplemented, "gateway", text).with("method", path);
             }
-            Error::Tenancy(refusal) => return refusal.into(),
+            Error::RouteNotFound => Reason::RouteNotFound,
+            Error::RoutesStale => {
+                let fault = Self::new(Reason::Unavailable, "gateway", text);
+                return fault.retry_in(std::time::Duration::from_secs(1));
+            }
+            Error::Tenancy(refusal) | Error::Delivery(refusal) => return refusal.into(),
             Error::Key(_) => return Self::bug("gateway", text),
         };
         Self::new(reason, "gateway", text)

@@ -38,7 +38,9 @@ pub struct Built {
 pub fn build(house: &House, config: &Config) -> Result<Built, Fault> {
     let service = Arc::new(Service::new(house, config)?);
     let api = Api::new(house.clone(), Arc::clone(&service));
-    let mounted = Mounted::new(Routes::new(GatewayServiceServer::new(api)));
-    let public = api::door::router(house, config, &service);
+    let routes = service::routes::Routes::new(house);
+    let work = vec![routes.work()];
+    let mounted = Mounted { work, ..Mounted::new(Routes::new(GatewayServiceServer::new(api))) };
+    let public = api::door::router(house, config, &service, routes)?;
     Ok(Built { mounted, public })
 }

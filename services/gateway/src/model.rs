@@ -1,5 +1,7 @@
 //! What people show at the door, and who it makes them.
 
+pub(crate) mod routes;
+
 use souk_types::{Caller, Membership, PlatformRole, Secret, SessionId, Time, UserId};
 
 /// What a caller showed.

@@ -1,5 +1,7 @@
 //! Who calls: from what was shown to a mesh token for the part that is called.
 
+pub(crate) mod routes;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},

@@ -8,7 +8,7 @@ use axum::{
     Router,
     body::Body,
     extract::{Request, State},
-    response::{IntoResponse, Response},
+    response::IntoResponse,
     routing::any,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -21,15 +21,17 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::{
     held::{Cut, Held},
-    pages,
+    instance, json, pages,
     share::Shares,
 };
 use crate::{
     config::Config,
     error::Error,
     model::{Credential, cookie, is_loopback},
-    service::Service,
+    service::{Service, routes::Routes},
 };
+
+pub(crate) use axum::response::Response;
 
 /// The session cookie.
 pub(crate) const COOKIE: &str = "souk_session";
@@ -57,29 +59,40 @@ pub(crate) struct Door {
     pub(crate) house: House,
     pub(crate) service: Arc<Service>,
     pub(crate) secure_cookies: bool,
-    shares: Arc<Shares>,
+    pub(crate) shares: Arc<Shares>,
+    pub(crate) routes: Arc<Routes>,
+    pub(crate) create_run: json::Method,
 }
 
 /// The router of the public port.
-pub(crate) fn router(house: &House, config: &Config, service: &Arc<Service>) -> Router {
+pub(crate) fn router(
+    house: &House,
+    config: &Config,
+    service: &Arc<Service>,
+    routes: Arc<Routes>,
+) -> Result<Router, Fault> {
     let door = Door {
         house: house.clone(),
         service: Arc::clone(service),
         secure_cookies: config.secure_cookies,
         shares: Shares::new(usize::from(config.calls_per_caller)),
+        routes,
+        create_run: json::Method::find("/souk.runs.v1.RunsService/CreateRun")?,
     };
     let calls = reflection(EDGE_FILE_DESCRIPTOR_SET)
         .fallback_service(any(pass_on).with_state(door.clone()))
         .layer(GrpcWebLayer::new());
-    Router::new()
+    let own = door.clone();
+    let public = Router::new()
         .route("/integrations/saleor/{*path}", any(pass_raw))
         .route("/saleor/{*path}", any(pass_raw))
         .with_state(door.clone())
         .merge(pages::router(door))
         .merge(probes::router(house))
-        .fallback(move |request: Request| dispatch(calls.clone(), request))
+        .fallback(move |request: Request| dispatch(own.clone(), calls.clone(), request))
         .layer(axum::middleware::map_request(with_host))
-        .layer(cors(config))
+        .layer(cors(config));
+    Ok(public)
 }
 
 /// HTTP/2 says in the authority what HTTP/1.1 says in the host; what compares origins reads the host.
@@ -95,10 +108,13 @@ async fn with_host(mut request: Request) -> Request {
 
 /// gRPC methods are told from everything else by their path; only they may pass the gRPC-Web layer, which
 /// refuses what is neither.
-async fn dispatch(calls: Router, request: Request) -> Response {
+async fn dispatch(door: Door, calls: Router, request: Request) -> Response {
     let path = request.uri().path();
     if path.starts_with("/souk.") || path.starts_with("/grpc.") {
         return calls.oneshot(request).await.unwrap_or_else(|never| match never {});
+    }
+    if request.method() == Method::POST && instance::wanted(path).is_some() {
+        return instance::run(&door, request).await;
     }
     (StatusCode::NOT_FOUND, "nothing is served at this path\n").into_response()
 }
@@ -122,9 +138,10 @@ fn cors(config: &Config) -> CorsLayer {
             "x-user-agent",
             "grpc-timeout",
             "authorization",
+            "idempotency-key",
             "traceparent",
         ]))
-        .expose_headers(names(&["grpc-status", "grpc-message", "grpc-status-details-bin"]))
+        .expose_headers(names(&["grpc-status", "grpc-message", "grpc-status-details-bin", "idempotency-key"]))
 }
 
 /// What a request shows. A page of another origin may not use the cookie, whatever CORS says of it.
@@ -138,7 +155,7 @@ pub(crate) fn credential(headers: &HeaderMap) -> Result<Credential, Error> {
     Ok(credential)
 }
 
-fn same_origin(headers: &HeaderMap) -> bool {
+pub(crate) fn same_origin(headers: &HeaderMap) -> bool {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     if headers.get_all(header::ORIGIN).iter().nth(1).is_some() {
         return false;

@@ -6,11 +6,12 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
     routing::{get, post},
 };
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::json;
 use souk_types::{Class, Fault};
 
-use super::door::{COOKIE, Door, credential};
+use super::door::{COOKIE, Door, credential, same_origin};
+use crate::error::Error;
 
 /// How long a browser keeps the session cookie, in seconds; the session itself may end earlier.
 const COOKIE_SECONDS: u32 = 30 * 24 * 3600;
@@ -18,7 +19,7 @@ const COOKIE_SECONDS: u32 = 30 * 24 * 3600;
 pub(crate) fn router(door: Door) -> Router {
     Router::new()
         .route("/", get(front))
-        .route("/sign-in/{code}", get(sign_in))
+        .route("/sign-in/{code}", get(look).post(sign_in))
         .route("/sign-out", post(sign_out))
         .route("/.well-known/jwks.json", get(key_set))
         .with_state(door)
@@ -36,16 +37,25 @@ async fn front() -> impl IntoResponse {
     (headers, Html(include_str!("pages/front.html")))
 }
 
+/// The page behind a link. Whoever only looks, a mail program or a chat that shows a preview, must not use
+/// the link up: the button on the page does.
+async fn look() -> impl IntoResponse {
+    const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; \
+        frame-ancestors 'none'; base-uri 'none'";
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    (headers, Html(include_str!("pages/sign-in.html")))
+}
+
 /// Redeems the link's code: a cookie for the browser and the front page, or a token for who asks for JSON.
-async fn sign_in(
-    State(door): State<Door>,
-    method: Method,
-    Path(code): Path<String>,
-    headers: HeaderMap,
-) -> Response {
-    if method == Method::HEAD {
-        // Whoever only looks must not use the link up.
-        return StatusCode::NO_CONTENT.into_response();
+/// A page of another origin may not sign its visitor in as somebody else.
+async fn sign_in(State(door): State<Door>, Path(code): Path<String>, headers: HeaderMap) -> Response {
+    if !same_origin(&headers) {
+        return refused(&Error::OriginRefused.into(), wants_json(&headers));
     }
     let service = std::sync::Arc::clone(&door.service);
     let outcome = door.house.owned(async move { service.sign_in(&code).await }).await;
