@@ -47,15 +47,17 @@
 pub mod audit;
 pub mod cursor;
 mod error;
+mod gate;
 pub mod migrate;
 pub mod once;
 pub mod outbox;
 mod pool;
+mod retention;
 pub mod scope;
 mod tables;
 mod tx;
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use sea_orm::{DatabaseConnection, DbBackend};
 use souk_types::{Clock, Random, Secret, Time};
@@ -63,6 +65,7 @@ use tokio::sync::{broadcast, watch};
 
 pub use crate::{
     error::Error,
+    gate::Hold,
     migrate::Migration,
     once::{Once, Request, once},
     outbox::Outbox,
@@ -112,12 +115,14 @@ pub struct Deps {
     pub random: Arc<dyn Random>,
     /// Sees commits.
     pub observer: Arc<dyn CommitObserver>,
+    /// How long events are kept; `outbox::KEPT` is what is usual.
+    pub keep_events: Duration,
 }
 
 impl Deps {
     /// The usual surroundings: commits are not observed.
     pub fn new(clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        Self { clock, random, observer: Arc::new(Unobserved) }
+        Self { clock, random, observer: Arc::new(Unobserved), keep_events: outbox::KEPT }
     }
 }
 
@@ -132,6 +137,7 @@ struct Inner {
     pools: pool::Pools,
     deps: Deps,
     bell: broadcast::Sender<Arc<str>>,
+    gate: gate::Gate,
     /// The highest outbox position this process has assigned or seen.
     numbered: watch::Sender<i64>,
 }
@@ -189,7 +195,8 @@ impl Db {
     async fn connect(service: &'static str, target: &Target, deps: Deps) -> Result<Self, Error> {
         let pools = pool::open(service, target, deps.random.as_ref()).await?;
         let (bell, numbered) = (broadcast::Sender::new(BELLS), watch::Sender::new(0));
-        Ok(Self { inner: Arc::new(Inner { service, pools, deps, bell, numbered }) })
+        let gate = gate::Gate::default();
+        Ok(Self { inner: Arc::new(Inner { service, pools, deps, bell, gate, numbered }) })
     }
 
     /// The service whose database this is.

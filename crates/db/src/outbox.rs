@@ -13,11 +13,16 @@ use sea_orm::{
     entity::prelude::*,
     sea_query::{CaseStatement, Query},
 };
-use souk_types::{Event, Fault, Time, event::Log};
+use souk_types::{
+    Event, Fault, Time,
+    event::{Hold, Log},
+};
 use tokio::sync::broadcast;
 
-use crate::{Db, Error, Tx};
+use crate::{Db, Error, Tx, retention};
 
+/// How long events are kept where nothing else is said. A follower that is away for longer is told.
+pub const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 /// The topic that wakes the numberer.
 pub const TOPIC: &str = "outbox";
 /// How many events one turn numbers at the most.
@@ -168,10 +173,19 @@ impl Log for Outbox {
             .await;
         let service = self.db.service();
         let rows = rows.map_err(|error| Error::from(error).into_fault(service))?;
-        if rows.is_empty() {
-            self.reaches(position).await.map_err(|error| error.into_fault(service))?;
+        match rows.first() {
+            None => self.reaches(position).await.map_err(|error| error.into_fault(service))?,
+            Some(first) if first.position == Some(position.saturating_add(1)) => {
+                return events(rows, service);
+            }
+            Some(_) => {}
         }
-        rows.into_iter().map(event).collect::<Result<_, _>>().map_err(|error| error.into_fault(service))
+        // Positions have no gaps: what does not begin right after the follower was forgotten in between.
+        let floor = retention::floor(&self.db).await.map_err(|error| error.into_fault(service))?;
+        if position < floor {
+            return Err(retention::forgotten(service, position, floor));
+        }
+        events(rows, service)
     }
 
     async fn wait(&self, beyond: i64) {
@@ -187,6 +201,26 @@ impl Log for Outbox {
             let _woken = tokio::time::timeout(self.poll(), numbered.changed()).await;
         }
     }
+
+    async fn number(&self) -> Result<(), Fault> {
+        let turned = self.numberer().turn().await;
+        turned.map(|_| ()).map_err(|error| error.into_fault(self.db.service()))
+    }
+
+    async fn forget(&self) -> Result<bool, Fault> {
+        retention::turn(&self.db).await.map_err(|error| error.into_fault(self.db.service()))
+    }
+
+    async fn hold(&self) -> Result<Hold, Fault> {
+        match self.db.hold_writes().await {
+            Ok(hold) => Ok(Box::new(hold)),
+            Err(error) => Err(error.into_fault(self.db.service())),
+        }
+    }
+}
+
+fn events(rows: Vec<row::Model>, service: &'static str) -> Result<Vec<(i64, Event)>, Fault> {
+    rows.into_iter().map(event).collect::<Result<_, _>>().map_err(|error| error.into_fault(service))
 }
 
 /// Numbers one batch; answers how many and the head after it.

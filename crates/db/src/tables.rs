@@ -13,7 +13,15 @@ pub(crate) const BOOTSTRAP: &[&str] = &[
     "INSERT INTO migration_lock (id) VALUES (1) ON CONFLICT DO NOTHING",
 ];
 
-pub(crate) const OWN: &[Migration] = &[Migration {
+pub(crate) const OWN: &[Migration] = &[FIRST, FLOOR];
+
+/// Where the log begins: the position of the last event that was forgotten.
+const FLOOR: Migration = Migration {
+    name: "db-0002-floor",
+    up: &["ALTER TABLE outbox_head ADD COLUMN floor BIGINT NOT NULL DEFAULT 0"],
+};
+
+const FIRST: Migration = Migration {
     name: "db-0001-first",
     up: &[
         "CREATE TABLE request_log (
@@ -54,4 +62,4 @@ pub(crate) const OWN: &[Migration] = &[Migration {
             move_time {time} NOT NULL
         )",
     ],
-}];
+};

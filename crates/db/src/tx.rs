@@ -162,6 +162,7 @@ impl Db {
     {
         let mut tries = 0;
         loop {
+            let pass = self.inner.gate.pass().await;
             let (live, shared) = self.begin().await.map_err(Error::from)?;
             let tx = Tx { live: Arc::downgrade(&live), shared: shared.clone() };
             let outcome = Box::pin(work(tx)).await;
@@ -173,6 +174,7 @@ impl Db {
             if let Some(error) = error {
                 return Err(error);
             }
+            drop(pass);
             tries += 1;
             tracing::debug!(site, tries, "another writer won, trying again");
             tokio::time::sleep(self.pause(tries)).await;

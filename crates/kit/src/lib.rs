@@ -13,6 +13,7 @@ pub mod listen;
 pub mod lock;
 pub mod mesh;
 pub mod open;
+pub(crate) mod operations;
 pub mod page;
 mod pipe;
 pub mod probes;

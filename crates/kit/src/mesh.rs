@@ -27,6 +27,7 @@ use crate::{
     guard::{self, Guard},
     house::{House, Shared},
     keyring::Keyring,
+    operations,
     pipe::{Far, pipe},
     socket,
     token::Tokens,
@@ -59,7 +60,7 @@ pub struct Surroundings {
 pub struct Mounted {
     /// Its gRPC services.
     pub routes: Routes,
-    /// Its events, where it has a database.
+    /// Its events, where it has a database: the mesh serves them, numbers them and forgets old ones.
     pub log: Option<Arc<dyn Log>>,
     /// Raw HTTP routes that check their caller themselves (a shop's signature).
     pub raw: Router,
@@ -164,9 +165,10 @@ impl Mesh {
     pub fn serve(&mut self, house: &House, mounted: Mounted) -> Result<(), Error> {
         let part = house.part();
         let receiver = self.waiting.remove(&part).ok_or(Error::Nobody(part))?;
-        let Mounted { routes, log, raw, work } = mounted;
-        let mut routes = routes;
+        let Mounted { mut routes, log, raw, mut work } = mounted;
         if let Some(log) = log {
+            work.extend(operations::upkeep(house, &log));
+            routes = routes.add_service(operations::Server::service(Arc::clone(&log), house.clone()));
             routes = routes.add_service(events::Server::service(log, house.clone()));
         }
         let grpc = routes.prepare().into_axum_router();

@@ -1,6 +1,6 @@
 //! The operator's unix socket: every method of every part that runs here, with the whole descriptor for
-//! reflection. The part is found by the method's package; `souk.events.v1` is every part's, so there the
-//! header `souk-part` names it.
+//! reflection. The part is found by the method's package; `souk.events.v1` and `souk.operations.v1` are every
+//! part's, so there the header `souk-part` names it.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +13,8 @@ use tower::{ServiceExt, service_fn};
 
 use crate::access::refuse;
 
-/// The header that names the part whose events are wanted.
-pub(crate) const PART: &str = "souk-part";
+/// The header that names the part, where every part has the service that is called.
+pub const PART: &str = "souk-part";
 
 pub(crate) fn router(parts: BTreeMap<PartName, Router>) -> Router {
     let forward = service_fn(move |request: Request<Body>| {
@@ -56,9 +56,9 @@ fn part_of(path: &str, headers: &HeaderMap) -> Result<PartName, Fault> {
     let domain = path.strip_prefix("/souk.").and_then(|rest| rest.split('.').next()).unwrap_or_default();
     let named = headers.get(PART).and_then(|value| value.to_str().ok());
     let name = match (domain, named) {
-        ("events", Some(named)) => named,
-        ("events", None) => {
-            let text = "the header souk-part must name the part whose events are wanted";
+        ("events" | "operations", Some(named)) => named,
+        ("events" | "operations", None) => {
+            let text = "the header souk-part must name the part that is meant: every part has this service";
             return Err(Fault::invalid("kit", vec![Violation::new(PART, text)]));
         }
         (domain, _) => domain,

@@ -64,6 +64,7 @@ reasons! {
     EtagMismatch = "ETAG_MISMATCH", Aborted, "somebody changed the thing since it was read", "read it again and redo the change";
     PageTokenInvalid = "PAGE_TOKEN_INVALID", Invalid, "the page token is not one of this list and filter", "start again without a page token";
     ProjectRequired = "PROJECT_REQUIRED", Invalid, "the caller has more than one project, or none", "name the project";
+    EventsForgotten = "EVENTS_FORGOTTEN", Precondition, "the log does not hold what follows the position any more", "rebuild from what the part answers, then follow from the floor that the metadata names";
     // tenancy
     OrgNotFound = "ORG_NOT_FOUND", NotFound, "no such org, or not for this caller to see", "check the id";
     ProjectNotFound = "PROJECT_NOT_FOUND", NotFound, "no such project, or not for this caller to see", "check the id";

@@ -18,7 +18,7 @@ use tokio::sync::Barrier;
 
 use super::{add, all, notes};
 
-fn event(db: &Db, noun: &str, seq: i64) -> Event {
+pub(crate) fn event(db: &Db, noun: &str, seq: i64) -> Event {
     Event {
         event_id: EventId::new(db.now(), db.random()),
         kind: "souk.notes.v1.NoteAdded".to_owned(),

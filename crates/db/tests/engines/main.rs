@@ -11,6 +11,7 @@ mod log;
 mod migrations;
 mod request;
 mod scopes;
+mod upkeep;
 mod writes;
 
 use sea_orm::{ConnectionTrait, Statement};

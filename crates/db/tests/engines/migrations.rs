@@ -47,7 +47,7 @@ async fn twice_is_once_and_later_ones_follow() {
         drop(Db::migrate("notes", place.clone(), deps(), NOTES).await.unwrap());
         let db = Db::migrate("notes", place, deps(), MORE).await.unwrap();
         assert_eq!(number(&db, "SELECT COUNT(*) FROM more").await, 1);
-        assert_eq!(number(&db, "SELECT COUNT(*) FROM migration").await, 3);
+        assert_eq!(number(&db, "SELECT COUNT(*) FROM migration").await, 4);
     }
 }
 

@@ -20,10 +20,10 @@ use souk_kit::{
 };
 use souk_proto::souk::{
     catalog::v1::{
-        CreateOfferingRequest, CreateOfferingResponse, GetOfferingRequest, GetOfferingResponse,
-        GetOfferingVersionRequest, GetOfferingVersionResponse, ListOfferingsRequest, ListOfferingsResponse,
-        Offering, PublishOfferingVersionRequest, PublishOfferingVersionResponse, ResolvePlanRequest,
-        ResolvePlanResponse,
+        self as catalog, CreateOfferingRequest, CreateOfferingResponse, GetOfferingRequest,
+        GetOfferingResponse, GetOfferingVersionRequest, GetOfferingVersionResponse, ListOfferingsRequest,
+        ListOfferingsResponse, Offering, PublishOfferingVersionRequest, PublishOfferingVersionResponse,
+        ResolvePlanRequest, ResolvePlanResponse,
         catalog_service_client::CatalogServiceClient,
         catalog_service_server::{CatalogService, CatalogServiceServer},
     },
@@ -58,6 +58,17 @@ impl Clock for HandClock {
 pub(crate) struct ListLog {
     pub(crate) events: Mutex<Vec<souk_types::Event>>,
     pub(crate) bell: Notify,
+    /// How many hold the writes.
+    pub(crate) holders: Arc<AtomicUsize>,
+}
+
+/// Counts itself out.
+struct Holder(Arc<AtomicUsize>);
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 #[async_trait]
@@ -70,6 +81,11 @@ impl Log for ListLog {
 
     async fn wait(&self, _: i64) {
         self.bell.notified().await;
+    }
+
+    async fn hold(&self) -> Result<souk_types::event::Hold, Fault> {
+        self.holders.fetch_add(1, Ordering::SeqCst);
+        Ok(Box::new(Holder(Arc::clone(&self.holders))))
     }
 }
 
@@ -153,6 +169,41 @@ impl CatalogService for Part {
         let display_name = if smuggled { "smuggled".into() } else { call.caller.actor() };
         let offering = Offering { display_name, slug: call.trace.id, ..Offering::default() };
         Ok(Response::new(GetOfferingResponse { offering: Some(offering) }))
+    }
+
+    async fn pause_offering(
+        &self,
+        _: Request<catalog::PauseOfferingRequest>,
+    ) -> Result<Response<catalog::PauseOfferingResponse>, Status> {
+        unused()
+    }
+
+    async fn resume_offering(
+        &self,
+        _: Request<catalog::ResumeOfferingRequest>,
+    ) -> Result<Response<catalog::ResumeOfferingResponse>, Status> {
+        unused()
+    }
+
+    async fn end_offering_life(
+        &self,
+        _: Request<catalog::EndOfferingLifeRequest>,
+    ) -> Result<Response<catalog::EndOfferingLifeResponse>, Status> {
+        unused()
+    }
+
+    async fn list_offering_versions(
+        &self,
+        _: Request<catalog::ListOfferingVersionsRequest>,
+    ) -> Result<Response<catalog::ListOfferingVersionsResponse>, Status> {
+        unused()
+    }
+
+    async fn list_capabilities(
+        &self,
+        _: Request<catalog::ListCapabilitiesRequest>,
+    ) -> Result<Response<catalog::ListCapabilitiesResponse>, Status> {
+        unused()
     }
 
     async fn resolve_plan(

@@ -6,6 +6,7 @@ mod bench;
 mod calls;
 mod drain;
 mod events;
+mod holds;
 mod retries;
 mod socket;
 mod watches;
