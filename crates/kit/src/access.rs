@@ -15,12 +15,16 @@ use http::{HeaderMap, header::AUTHORIZATION};
 use souk_proto::{Audience, Rule, rule};
 use souk_types::{Caller, Clock, Fault, Random, Reason, Time, Trace};
 
-use crate::{open::trace, status::status, token::Tokens};
+use crate::{
+    open::trace,
+    status::status,
+    token::{Claims, Tokens},
+};
 
 /// What the layer found out of a call, for `open`.
 #[derive(Clone)]
 pub(crate) struct Opened {
-    pub(crate) caller: Arc<Caller>,
+    pub(crate) claims: Arc<Claims>,
     pub(crate) trace: Trace,
     pub(crate) deadline: Option<Time>,
 }
@@ -58,10 +62,10 @@ impl Door {
             .ok_or_else(|| Fault::new(Reason::Unimplemented, "kit", "no such method").with("method", path))?;
         let token = bearer(request.headers())
             .ok_or_else(|| Fault::new(Reason::TokenMissing, rule.part, "the call carries no mesh token"))?;
-        let caller = self.tokens.verify(token, self.any_part)?;
-        may_call(rule, &caller)?;
+        let claims = self.tokens.verify(token, self.any_part)?;
+        may_call(rule, &claims.caller)?;
         let deadline = timeout(request.headers()).map(|span| self.clock.now() + span);
-        Ok(Opened { caller, trace: trace(request.headers(), self.random.as_ref()), deadline })
+        Ok(Opened { claims, trace: trace(request.headers(), self.random.as_ref()), deadline })
     }
 }
 

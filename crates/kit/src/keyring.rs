@@ -24,16 +24,19 @@ pub enum Purpose {
     Session,
     /// Signs receipts.
     Receipt,
+    /// Seals what waits in a table to be sent to a person.
+    Notice,
 }
 
 impl Purpose {
-    const ALL: [Self; 3] = [Self::Page, Self::Session, Self::Receipt];
+    const ALL: [Self; 4] = [Self::Page, Self::Session, Self::Receipt, Self::Notice];
 
     const fn as_str(self) -> &'static str {
         match self {
             Self::Page => "page",
             Self::Session => "session",
             Self::Receipt => "receipt",
+            Self::Notice => "notice",
         }
     }
 }

@@ -17,6 +17,7 @@ pub(crate) mod operations;
 pub mod page;
 mod pipe;
 pub mod probes;
+pub mod seal;
 pub mod socket;
 pub mod status;
 pub mod telemetry;

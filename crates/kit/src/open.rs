@@ -4,7 +4,7 @@
 
 use souk_proto::{Replay, Rule, Ruled, Tenant, Verb as RuleVerb};
 use souk_types::{
-    Caller, Fault, Membership, OrgId, ProjectId, Reason, Scope, Time, Trace, Violation,
+    Caller, Fault, Membership, OrgId, ProjectId, Reason, Scope, SessionId, Time, Trace, Violation,
     access::{Reach, Verb},
     call::Call,
 };
@@ -26,20 +26,29 @@ pub fn open<M: Ruled>(request: Request<M>) -> Result<(Call, M), Status> {
     bind(opened, &message).map(|call| (call, message)).map_err(status)
 }
 
+/// The session that the caller of a request showed, where they showed one. Ask before `open`, which takes
+/// the request apart.
+#[must_use]
+pub fn session<M>(request: &Request<M>) -> Option<SessionId> {
+    request.extensions().get::<Opened>().and_then(|opened| opened.claims.session)
+}
+
 fn bind<M: Ruled>(opened: Option<Opened>, message: &M) -> Result<Call, Fault> {
     let rule = M::RULE;
     let opened =
         opened.ok_or_else(|| Fault::new(Reason::TokenMissing, rule.part, "the call names no caller"))?;
     let request_id = request_id(rule, message.request_id())?;
+    let Opened { claims, trace, deadline } = opened;
+    let caller = &claims.caller;
+    left_by_scopes(rule, caller)?;
     let (scope, project_id) = match rule.tenant {
-        Tenant::OrgField => (org_scope(rule, &opened.caller, message.org_id())?, None),
-        Tenant::ProjectField => project_scope(rule, &opened.caller, message.project_id())?,
-        Tenant::Resource => (resource_scope(rule, &opened.caller), None),
-        Tenant::Caller => (caller_scope(rule, &opened.caller)?, None),
-        Tenant::None => (platform_scope(rule, &opened.caller)?, None),
+        Tenant::OrgField => (org_scope(rule, caller, message.org_id())?, None),
+        Tenant::ProjectField => project_scope(rule, caller, message.project_id())?,
+        Tenant::Resource => (resource_scope(rule, caller), None),
+        Tenant::Caller => (caller_scope(rule, caller)?, None),
+        Tenant::None => (platform_scope(rule, caller)?, None),
     };
-    let Opened { caller, trace, deadline } = opened;
-    Ok(Call { rpc: rule.path, caller: (*caller).clone(), scope, project_id, request_id, trace, deadline })
+    Ok(Call { rpc: rule.path, caller: caller.clone(), scope, project_id, request_id, trace, deadline })
 }
 
 fn request_id(rule: &Rule, request_id: &str) -> Result<String, Fault> {
@@ -67,12 +76,24 @@ const fn verb(rule: &Rule) -> Verb {
     }
 }
 
-const fn name(verb: RuleVerb) -> &'static str {
-    match verb {
-        RuleVerb::Read => "read",
-        RuleVerb::Use => "use",
-        RuleVerb::Admin => "admin",
+/// Whether the scopes of a key leave it this method. They are asked first and whatever the tenant: what
+/// a key was not given it does not have anywhere, and the answer tells nothing of what exists.
+fn left_by_scopes(rule: &Rule, caller: &Caller) -> Result<(), Fault> {
+    let Caller::Key { scopes, .. } = caller else { return Ok(()) };
+    let left = match rule.permission {
+        Some((domain, _)) => scopes.leave(domain, verb(rule)),
+        // What everybody may do a key may do, and any key may ask who it is.
+        None => !scopes.narrow() || rule.anonymous || asks_of_self(rule),
+    };
+    if left {
+        return Ok(());
     }
+    let fault = denied(rule).with("scopes", scopes.names().join(" "));
+    Err(Fault { message: "the API key is narrowed to other permissions".into(), ..fault })
+}
+
+fn asks_of_self(rule: &Rule) -> bool {
+    rule.tenant == Tenant::Caller && rule.replay == Replay::Read
 }
 
 #[expect(
@@ -84,8 +105,8 @@ const fn grant(reach: Reach) -> Scope {
 }
 
 fn denied(rule: &Rule) -> Fault {
-    let permission =
-        rule.permission.map_or_else(String::new, |(domain, verb)| format!("{domain}.{}", name(verb)));
+    let named = |(domain, _)| format!("{domain}.{}", verb(rule).as_str());
+    let permission = rule.permission.map_or_else(String::new, named);
     Fault::new(Reason::PermissionDenied, rule.part, "the caller may not do this")
         .with("permission", permission)
 }

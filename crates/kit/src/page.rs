@@ -1,18 +1,19 @@
 //! Page tokens: sealed, bound to the list and its filter, so that nobody reads or bends them.
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use souk_types::{
     Fault, Reason, Violation,
     page::{DEFAULT_SIZE, MAX_SIZE, Page, Paged},
 };
 
-use crate::keyring::{Keyring, Purpose};
+use crate::{
+    keyring::{Keyring, Purpose},
+    seal::Seal,
+};
 
 /// Seals and opens page tokens with the keyring's page key.
 #[derive(Clone)]
 pub struct Pages {
-    keys: Vec<[u8; 32]>,
+    seal: Seal,
     domain: &'static str,
 }
 
@@ -20,7 +21,7 @@ impl Pages {
     /// The page tokens of one part.
     #[must_use]
     pub fn new(keyring: &Keyring, domain: &'static str) -> Self {
-        Self { keys: keyring.secrets(Purpose::Page), domain }
+        Self { seal: Seal::new(keyring, Purpose::Page), domain }
     }
 
     /// Opens what a request says of the wanted page. `list` names the list and its filter: a token of
@@ -37,7 +38,7 @@ impl Pages {
             Ok(0) => DEFAULT_SIZE,
             Ok(size) => size.min(MAX_SIZE),
         };
-        let after = if token.is_empty() { Some(String::new()) } else { self.unseal(list, token) };
+        let after = if token.is_empty() { Some(String::new()) } else { self.seal.open(list, token) };
         let after = after.ok_or_else(|| {
             Fault::new(Reason::PageTokenInvalid, self.domain, "the page token is not one of this list")
         })?;
@@ -52,31 +53,10 @@ impl Pages {
         let token = match paged.next {
             None => String::new(),
             Some(after) => {
-                self.sealed(list, &after).ok_or_else(|| Fault::bug(self.domain, "page key unusable"))?
+                self.seal.seal(list, &after).ok_or_else(|| Fault::bug(self.domain, "page key unusable"))?
             }
         };
         Ok((paged.items, token))
-    }
-
-    fn sealed(&self, list: &str, after: &str) -> Option<String> {
-        let key = RandomizedNonceKey::new(&AES_256_GCM, self.keys.first()?).ok()?;
-        let mut text = after.as_bytes().to_vec();
-        let nonce = key.seal_in_place_append_tag(Aad::from(list.as_bytes()), &mut text).ok()?;
-        let mut token = nonce.as_ref().to_vec();
-        token.extend_from_slice(&text);
-        Some(URL_SAFE_NO_PAD.encode(token))
-    }
-
-    fn unseal(&self, list: &str, token: &str) -> Option<String> {
-        let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
-        let (nonce, sealed) = bytes.split_at_checked(NONCE_LEN)?;
-        self.keys.iter().find_map(|key| {
-            let key = RandomizedNonceKey::new(&AES_256_GCM, key).ok()?;
-            let mut text = sealed.to_vec();
-            let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-            let open = key.open_in_place(nonce, Aad::from(list.as_bytes()), &mut text).ok()?;
-            String::from_utf8(open.to_vec()).ok()
-        })
     }
 }
 

@@ -15,7 +15,9 @@ use std::sync::Arc;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use prost::Message;
 use souk_proto::souk::access::v1::{MeshClaims, MeshMembership, mesh_claims::Subject};
-use souk_types::{Caller, Clock, Fault, Membership, OrgId, PartName, PlatformRole, Reason, Role, Time};
+use souk_types::{
+    Caller, Clock, Fault, Membership, OrgId, PartName, PlatformRole, Reason, Role, Scopes, SessionId, Time,
+};
 
 use crate::keyring::Keyring;
 
@@ -33,12 +35,21 @@ pub const ANY_PART: &str = "*";
 /// What a made token is kept under: its audience and the org it acts for.
 type Made = (PartName, Option<OrgId>);
 
+/// What a verified token says: who calls, and the session they showed, where they showed one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claims {
+    /// Who calls.
+    pub caller: Caller,
+    /// The session they showed.
+    pub session: Option<SessionId>,
+}
+
 /// Makes and verifies mesh tokens for one part.
 pub struct Tokens {
     part: PartName,
     keyring: Arc<Keyring>,
     clock: Arc<dyn Clock>,
-    verified: Mutex<HashMap<String, (Time, Arc<Caller>)>>,
+    verified: Mutex<HashMap<String, (Time, Arc<Claims>)>>,
     made: Mutex<HashMap<Made, (Time, String)>>,
 }
 
@@ -79,7 +90,25 @@ impl Tokens {
     /// # Errors
     /// An internal fault when the part has no key.
     pub fn sign(&self, caller: &Caller, audience: &str, end: Time) -> Result<String, Fault> {
-        let claims = encode(caller, audience, end).encode_to_vec();
+        self.seal(encode(caller, audience, end))
+    }
+
+    /// As `sign`, for a person who showed a session.
+    ///
+    /// # Errors
+    /// As `sign`.
+    pub fn sign_session(
+        &self,
+        caller: &Caller,
+        session: SessionId,
+        audience: &str,
+        end: Time,
+    ) -> Result<String, Fault> {
+        self.seal(MeshClaims { credential_id: session.to_string(), ..encode(caller, audience, end) })
+    }
+
+    fn seal(&self, claims: MeshClaims) -> Result<String, Fault> {
+        let claims = claims.encode_to_vec();
         let signer =
             self.keyring.signer(self.part).ok_or_else(|| Fault::bug("kit", "the part has no key"))?;
         let head = format!("{}.{}", self.part, URL_SAFE_NO_PAD.encode(claims));
@@ -91,16 +120,16 @@ impl Tokens {
     ///
     /// # Errors
     /// `TOKEN_INVALID`, `TOKEN_EXPIRED`.
-    pub fn verify(&self, token: &str, any_part: bool) -> Result<Arc<Caller>, Fault> {
+    pub fn verify(&self, token: &str, any_part: bool) -> Result<Arc<Claims>, Fault> {
         let now = self.clock.now();
         let kept = {
             let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
             verified.get(token).cloned()
         };
-        if let Some((end, caller)) = kept {
-            return if end > now { Ok(caller) } else { Err(expired()) };
+        if let Some((end, claims)) = kept {
+            return if end > now { Ok(claims) } else { Err(expired()) };
         }
-        let (end, audience, caller) = self.check(token)?;
+        let (end, audience, claims) = self.check(token)?;
         if end <= now {
             return Err(expired());
         }
@@ -111,23 +140,23 @@ impl Tokens {
         }
         if audience == ANY_PART {
             // Not kept: the cache must not let the mesh socket's tokens through another listener.
-            return if any_part { Ok(Arc::new(caller)) } else { Err(invalid()) };
+            return if any_part { Ok(Arc::new(claims)) } else { Err(invalid()) };
         }
         if audience != self.part.as_str() {
             return Err(invalid());
         }
-        let caller = Arc::new(caller);
+        let claims = Arc::new(claims);
         let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
         if verified.len() >= KEPT {
             verified.retain(|_, (end, _)| *end > now);
         }
         if verified.len() < KEPT {
-            verified.insert(token.to_owned(), (end, Arc::clone(&caller)));
+            verified.insert(token.to_owned(), (end, Arc::clone(&claims)));
         }
-        Ok(caller)
+        Ok(claims)
     }
 
-    fn check(&self, token: &str) -> Result<(Time, String, Caller), Fault> {
+    fn check(&self, token: &str) -> Result<(Time, String, Claims), Fault> {
         let (head, signature) = token.rsplit_once('.').ok_or_else(invalid)?;
         let (part, claims) = head.split_once('.').ok_or_else(invalid)?;
         let part: PartName = part.parse().map_err(|_| invalid())?;
@@ -165,9 +194,11 @@ fn encode(caller: &Caller, audience: &str, end: Time) -> MeshClaims {
             claims.operator = platform.is_some();
             claims.memberships = memberships.iter().take(MEMBERSHIPS).map(place).collect();
         }
-        Caller::Key { user_id, membership } => {
+        Caller::Key { api_key_id, user_id, membership, scopes } => {
             claims.subject = Some(Subject::UserId(user_id.to_string()));
             claims.bound = true;
+            claims.credential_id = api_key_id.to_string();
+            claims.scopes = scopes.names();
             claims.memberships = vec![place(membership)];
         }
     }
@@ -183,11 +214,12 @@ fn place(membership: &Membership) -> MeshMembership {
 }
 
 /// Reads claims that `signer` made; `None` when it may not say so.
-fn decode(signer: PartName, claims: MeshClaims) -> Option<(Time, String, Caller)> {
+fn decode(signer: PartName, claims: MeshClaims) -> Option<(Time, String, Claims)> {
     let end = claims.expire_time?;
     let end =
         Time::from_micros(end.seconds.checked_mul(1_000_000)?.checked_add(i64::from(end.nanos) / 1000)?);
     let gateway = signer == PartName::Gateway;
+    let mut session = None;
     let caller = match claims.subject? {
         Subject::Part(part) if part == signer.as_str() => {
             let org = if claims.org_id.is_empty() { None } else { Some(claims.org_id.parse().ok()?) };
@@ -199,9 +231,18 @@ fn decode(signer: PartName, claims: MeshClaims) -> Option<(Time, String, Caller)
             let mut memberships =
                 claims.memberships.into_iter().map(membership).collect::<Option<Vec<_>>>()?;
             match (claims.bound, claims.operator, memberships.len()) {
-                (true, false, 1) => Caller::Key { user_id, membership: memberships.pop()? },
+                (true, false, 1) => Caller::Key {
+                    api_key_id: claims.credential_id.parse().ok()?,
+                    user_id,
+                    membership: memberships.pop()?,
+                    scopes: Scopes::parse(&claims.scopes).ok()?,
+                },
                 (true, ..) => return None,
+                // Only a bound key is narrowed: whoever believed this token would give it too much.
+                (false, ..) if !claims.scopes.is_empty() => return None,
                 (false, operator, _) => {
+                    // A platform key is no session.
+                    session = claims.credential_id.parse().ok();
                     let platform = operator.then_some(PlatformRole::Operator);
                     Caller::User { user_id, memberships, platform }
                 }
@@ -209,7 +250,7 @@ fn decode(signer: PartName, claims: MeshClaims) -> Option<(Time, String, Caller)
         }
         Subject::Part(_) | Subject::Anonymous(_) | Subject::UserId(_) => return None,
     };
-    Some((end, claims.audience, caller))
+    Some((end, claims.audience, Claims { caller, session }))
 }
 
 fn membership(claims: MeshMembership) -> Option<Membership> {
@@ -220,7 +261,7 @@ fn membership(claims: MeshMembership) -> Option<Membership> {
 
 #[cfg(test)]
 mod tests {
-    use souk_types::{ProjectId, UserId};
+    use souk_types::{ApiKeyId, ProjectId, UserId};
 
     use super::*;
     use crate::clock::MachineRandom;
@@ -249,7 +290,12 @@ mod tests {
 
     fn key() -> Caller {
         let membership = person().memberships()[0].clone();
-        Caller::Key { user_id: UserId::from_bits(3), membership }
+        Caller::Key {
+            api_key_id: ApiKeyId::from_bits(4),
+            user_id: UserId::from_bits(3),
+            membership,
+            scopes: Scopes::parse(&["runs.use".to_owned()]).unwrap(),
+        }
     }
 
     #[test]
@@ -260,7 +306,7 @@ mod tests {
         let catalog = Tokens::new(PartName::Catalog, keyring, clock.clone());
         let org = Some(OrgId::from_bits(9));
         let token = runs.for_part(PartName::Billing, org).unwrap();
-        assert_eq!(*billing.verify(&token, false).unwrap(), Caller::Part { part: PartName::Runs, org });
+        assert_eq!(billing.verify(&token, false).unwrap().caller, Caller::Part { part: PartName::Runs, org });
         assert_eq!(catalog.verify(&token, true).unwrap_err().reason, Reason::TokenInvalid);
         assert_eq!(runs.for_part(PartName::Billing, org).unwrap(), token, "kept");
         clock.0.fetch_add(60_000_000, std::sync::atomic::Ordering::Relaxed);
@@ -289,16 +335,35 @@ mod tests {
         let gateway = Tokens::new(PartName::Gateway, keyring.clone(), clock.clone());
         let billing = Tokens::new(PartName::Billing, keyring, clock);
         let token = gateway.sign(&key(), "billing", end).unwrap();
-        assert_eq!(*billing.verify(&token, false).unwrap(), key());
+        assert_eq!(billing.verify(&token, false).unwrap().caller, key());
         let claims = encode(&key(), "billing", end);
         let two = [claims.memberships.clone(), claims.memberships.clone()].concat();
         for bent in [
             MeshClaims { operator: true, ..claims.clone() },
             MeshClaims { memberships: Vec::new(), ..claims.clone() },
-            MeshClaims { memberships: two, ..claims },
+            MeshClaims { memberships: two, ..claims.clone() },
+            MeshClaims { scopes: vec!["runs.use".into(), "runs.*".into()], ..claims.clone() },
+            MeshClaims { scopes: vec![String::new()], ..claims.clone() },
+            MeshClaims { credential_id: String::new(), ..claims.clone() },
+            MeshClaims { bound: false, ..claims },
         ] {
             assert!(decode(PartName::Gateway, bent.clone()).is_none(), "{bent:?}");
         }
+    }
+
+    #[test]
+    fn a_session_travels_with_its_person_alone() {
+        let (keyring, clock) = house();
+        let end = clock.now() + LIFETIME;
+        let gateway = Tokens::new(PartName::Gateway, keyring.clone(), clock.clone());
+        let billing = Tokens::new(PartName::Billing, keyring, clock);
+        let session = SessionId::from_bits(5);
+        let shown = |token: &str| billing.verify(token, false).unwrap().session;
+        assert_eq!(shown(&gateway.sign_session(&person(), session, "billing", end).unwrap()), Some(session));
+        assert_eq!(shown(&gateway.sign(&person(), "billing", end).unwrap()), None);
+        assert_eq!(shown(&gateway.sign(&key(), "billing", end).unwrap()), None, "a key is no session");
+        let anonymous = gateway.sign_session(&Caller::Anonymous, session, "billing", end).unwrap();
+        assert_eq!(shown(&anonymous), None);
     }
 
     #[test]

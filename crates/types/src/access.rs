@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::id::{OrgId, ProjectId, UserId};
+use crate::id::{ApiKeyId, OrgId, ProjectId, UserId};
 
 macro_rules! parts {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)+) => {
@@ -73,6 +73,104 @@ pub enum Verb {
     Use,
     /// Change what stands there.
     Admin,
+}
+
+impl Verb {
+    /// The name as it stands in a permission.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Use => "use",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// What may be done in one domain: `runs.use`. A verb holds those before it: who may use may see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Permission {
+    /// The domain, named as its part.
+    pub domain: PartName,
+    /// How much.
+    pub verb: Verb,
+}
+
+/// A text is no permission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be a domain and one of read, use or admin, such as runs.use")]
+pub struct BadPermission;
+
+impl fmt::Display for Permission {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}.{}", self.domain, self.verb.as_str())
+    }
+}
+
+impl FromStr for Permission {
+    type Err = BadPermission;
+    fn from_str(text: &str) -> Result<Self, BadPermission> {
+        let (domain, verb) = text.split_once('.').ok_or(BadPermission)?;
+        let verb = match verb {
+            "read" => Verb::Read,
+            "use" => Verb::Use,
+            "admin" => Verb::Admin,
+            _ => return Err(BadPermission),
+        };
+        Ok(Self { domain: domain.parse().map_err(|_| BadPermission)?, verb })
+    }
+}
+
+/// The permissions that an API key is narrowed to, each once and in order. None at all: it is not
+/// narrowed, and has what its person's role has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scopes(Vec<Permission>);
+
+impl Scopes {
+    /// The permissions, each once.
+    #[must_use]
+    pub fn of(mut permissions: Vec<Permission>) -> Self {
+        permissions.sort_unstable_by_key(|held| (held.domain.as_str(), held.verb));
+        permissions.dedup();
+        Self(permissions)
+    }
+
+    /// Reads them. One text that is no permission spoils all: a key must never be narrowed less than
+    /// was meant.
+    ///
+    /// # Errors
+    /// When one of them is no permission.
+    pub fn parse(texts: &[String]) -> Result<Self, BadPermission> {
+        Ok(Self::of(texts.iter().map(|text| text.parse()).collect::<Result<_, _>>()?))
+    }
+
+    /// Their names, in order.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.0.iter().map(ToString::to_string).collect()
+    }
+
+    /// Whether they narrow anything.
+    #[must_use]
+    pub const fn narrow(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// Whether they leave this much of a domain. What the role allows is another question.
+    #[must_use]
+    pub fn leave(&self, domain: &str, verb: Verb) -> bool {
+        !self.narrow() || self.0.iter().any(|held| held.domain.as_str() == domain && held.verb >= verb)
+    }
+
+    /// Whether they leave all that `before` left.
+    #[must_use]
+    pub fn reach(&self, before: &Self) -> bool {
+        match (self.narrow(), before.narrow()) {
+            (false, _) => true,
+            (true, false) => false,
+            (true, true) => before.0.iter().all(|held| self.leave(held.domain.as_str(), held.verb)),
+        }
+    }
 }
 
 /// A role within one org. Each holds what the one before it holds.
@@ -160,10 +258,14 @@ pub enum Caller {
     },
     /// An org's API key: acts for the person who made it, in that org and nowhere beyond it.
     Key {
+        /// The key.
+        api_key_id: ApiKeyId,
         /// The person.
         user_id: UserId,
         /// The org, and what the person is there.
         membership: Membership,
+        /// What the key is narrowed to.
+        scopes: Scopes,
     },
     /// Another part, acting for exactly one org or for the platform.
     Part {
@@ -205,7 +307,8 @@ impl Caller {
     pub fn actor(&self) -> String {
         match self {
             Self::Anonymous => "anonymous".to_owned(),
-            Self::User { user_id, .. } | Self::Key { user_id, .. } => format!("user:{user_id}"),
+            Self::User { user_id, .. } => format!("user:{user_id}"),
+            Self::Key { user_id, api_key_id, .. } => format!("user:{user_id}/key:{api_key_id}"),
             Self::Part { part, .. } => format!("part:{part}"),
         }
     }
@@ -303,6 +406,44 @@ mod tests {
         }
         assert!(!Role::Viewer.allows(Verb::Use));
         assert!(!Role::Member.allows(Verb::Admin));
+    }
+
+    #[test]
+    fn scopes_hold_lesser_verbs_of_their_own_domain_alone() {
+        let scopes = |texts: &[&str]| {
+            Scopes::parse(&texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>()).unwrap()
+        };
+        let (whole, narrow) = (scopes(&[]), scopes(&["runs.use", "billing.read", "runs.use"]));
+        assert_eq!(narrow.names(), ["billing.read", "runs.use"]);
+        assert!(whole.leave("tenancy", Verb::Admin) && !whole.narrow());
+        assert!(narrow.leave("runs", Verb::Read) && narrow.leave("runs", Verb::Use));
+        for (domain, verb) in
+            [("runs", Verb::Admin), ("runner", Verb::Read), ("billing", Verb::Use), ("", Verb::Read)]
+        {
+            assert!(!narrow.leave(domain, verb), "{domain} {verb:?}");
+        }
+        assert!(whole.reach(&narrow) && !narrow.reach(&whole) && narrow.reach(&scopes(&["runs.read"])));
+        assert!(!scopes(&["runs.read"]).reach(&narrow));
+    }
+
+    #[test]
+    fn one_bad_scope_spoils_all() {
+        for bad in [
+            "",
+            "runs",
+            "runs.",
+            ".use",
+            "runs.USE",
+            "runs.use.read",
+            "*",
+            "*.*",
+            "runs.*",
+            " runs.use",
+            "nobody.read",
+        ] {
+            let texts = ["runs.use".to_owned(), bad.to_owned()];
+            assert_eq!(Scopes::parse(&texts), Err(BadPermission), "{bad:?}");
+        }
     }
 
     #[test]

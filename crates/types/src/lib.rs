@@ -14,7 +14,7 @@ pub mod page;
 pub mod reason;
 pub mod secret;
 
-pub use access::{Caller, Membership, PartName, PlatformRole, Role, Scope};
+pub use access::{Caller, Membership, PartName, PlatformRole, Role, Scope, Scopes};
 pub use call::{Acting, Call, Trace};
 pub use clock::{Clock, Random, Time};
 pub use credits::Credits;

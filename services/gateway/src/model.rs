@@ -2,7 +2,7 @@
 
 pub(crate) mod routes;
 
-use souk_types::{Caller, Membership, PlatformRole, Secret, SessionId, Time, UserId};
+use souk_types::{ApiKeyId, Caller, Membership, PlatformRole, Scopes, Secret, SessionId, Time, UserId};
 
 /// What a caller showed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,14 +29,24 @@ impl Credential {
     }
 }
 
+/// What an org's API key is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Bound {
+    pub(crate) api_key_id: ApiKeyId,
+    /// Its org, and what its person is there.
+    pub(crate) membership: Membership,
+    /// What it is narrowed to.
+    pub(crate) scopes: Scopes,
+}
+
 /// Who a credential stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Principal {
     pub(crate) user_id: UserId,
     pub(crate) memberships: Vec<Membership>,
     pub(crate) platform: Option<PlatformRole>,
-    /// The org of an API key, which reaches nothing beyond it; `memberships` is empty then.
-    pub(crate) bound: Option<Membership>,
+    /// An org's API key, which reaches nothing beyond its org; `memberships` is empty then.
+    pub(crate) bound: Option<Bound>,
     pub(crate) session_id: Option<SessionId>,
     pub(crate) expire_time: Option<Time>,
 }
@@ -45,18 +55,32 @@ impl Principal {
     /// Whether everything that `before` could reach is still within reach.
     pub(crate) fn reaches(&self, before: &Self) -> bool {
         let held = |was: &Membership| {
-            let mut now = self.memberships.iter().chain(&self.bound);
-            now.any(|now| now.org_id == was.org_id && now.role >= was.role)
+            self.places().any(|now| {
+                let same = now.org_id == was.org_id && now.role >= was.role;
+                same && was.projects.iter().all(|project| now.projects.contains(project))
+            })
+        };
+        let scopes = match (&self.bound, &before.bound) {
+            (Some(now), Some(was)) => now.scopes.reach(&was.scopes),
+            (Some(now), None) => !now.scopes.narrow(),
+            (None, _) => true,
         };
         self.user_id == before.user_id
             && (self.platform.is_some() || before.platform.is_none())
-            && before.memberships.iter().chain(&before.bound).all(held)
+            && scopes
+            && before.places().all(held)
+    }
+
+    fn places(&self) -> impl Iterator<Item = &Membership> {
+        self.memberships.iter().chain(self.bound.iter().map(|bound| &bound.membership))
     }
 
     pub(crate) fn caller(&self) -> Caller {
         let (user_id, memberships) = (self.user_id, self.memberships.clone());
         match self.bound.clone() {
-            Some(membership) => Caller::Key { user_id, membership },
+            Some(Bound { api_key_id, membership, scopes }) => {
+                Caller::Key { api_key_id, user_id, membership, scopes }
+            }
             None => Caller::User { user_id, memberships, platform: self.platform },
         }
     }
@@ -115,11 +139,18 @@ mod tests {
         assert!(!person(&[], None).reaches(&before) && !person(&[second], None).reaches(&before));
         assert!(!before.reaches(&person(std::slice::from_ref(&admin), None)));
         assert!(!person(&[], None).reaches(&person(&[], Some(PlatformRole::Operator))));
-        let key = |role| Principal { bound: Some(place(1, role)), ..person(&[], None) };
-        assert!(
-            key(Role::Admin).reaches(&key(Role::Admin)) && !key(Role::Viewer).reaches(&key(Role::Member))
-        );
-        assert!(!person(&[], None).reaches(&key(Role::Viewer)));
+        let key = |role, scopes: &[&str]| {
+            let scopes: Vec<_> = scopes.iter().map(|text| (*text).to_owned()).collect();
+            let scopes = Scopes::parse(&scopes).unwrap();
+            let (api_key_id, membership) = (ApiKeyId::from_bits(2), place(1, role));
+            Principal { bound: Some(Bound { api_key_id, membership, scopes }), ..person(&[], None) }
+        };
+        assert!(key(Role::Admin, &[]).reaches(&key(Role::Admin, &[])));
+        assert!(!key(Role::Viewer, &[]).reaches(&key(Role::Member, &[])));
+        assert!(!person(&[], None).reaches(&key(Role::Viewer, &[])));
+        assert!(!key(Role::Admin, &["runs.read"]).reaches(&key(Role::Admin, &["runs.use"])));
+        assert!(!key(Role::Admin, &["runs.use"]).reaches(&key(Role::Admin, &[])));
+        assert!(key(Role::Admin, &[]).reaches(&key(Role::Admin, &["runs.use"])));
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub const MIGRATIONS: &[souk_db::Migration] = store::MIGRATIONS;
 pub fn build(house: &House, config: &Config, db: Db) -> Result<Mounted, Fault> {
     let store = Store::new(db.clone());
     let service = Arc::new(Service::new(store, Billing::new(house.clone()), config.clone()));
-    let work = work::all(house, &db, &service);
+    let work = work::all(house, &service);
     let api = TenancyServiceServer::new(Api::new(house.clone(), service));
     Ok(Mounted { log: Some(Arc::new(db.outbox())), work, ..Mounted::new(Routes::new(api)) })
 }

@@ -9,7 +9,7 @@ pub(crate) mod name;
 pub(crate) mod workspace;
 
 use serde::{Deserialize, Serialize};
-use souk_types::{ApiKeyId, Membership, OrgId, ProjectId, SessionId, Time, UserId};
+use souk_types::{ApiKeyId, Membership, OrgId, ProjectId, Scopes, SessionId, Time, UserId};
 
 pub(crate) use self::{
     credential::Credential,
@@ -76,6 +76,8 @@ pub(crate) struct ApiKey {
     pub(crate) display_name: String,
     /// Its first characters.
     pub(crate) hint: String,
+    /// The names of the permissions it is narrowed to; empty: it has all that its person's role has.
+    pub(crate) scopes: Vec<String>,
     /// When it was made.
     pub(crate) create_time: Time,
     /// When it ends by itself.
@@ -119,12 +121,21 @@ pub(crate) struct Principal {
     pub(crate) memberships: Vec<Membership>,
     /// Whether the credential acts as an operator.
     pub(crate) operator: bool,
-    /// Whether the credential is an org's key, which reaches its one membership alone.
-    pub(crate) bound: bool,
+    /// The org's key that the credential is, which reaches its one membership alone.
+    pub(crate) bound: Option<Bound>,
     /// The session, where the credential is one.
     pub(crate) session_id: Option<SessionId>,
     /// When the credential ends; `None`: not by itself.
     pub(crate) expire_time: Option<Time>,
+}
+
+/// An org's key, as far as it says who calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Bound {
+    /// The key.
+    pub(crate) api_key_id: ApiKeyId,
+    /// What it is narrowed to.
+    pub(crate) scopes: Scopes,
 }
 
 /// How far a credential reaches.
@@ -207,6 +218,9 @@ pub(crate) struct CreateApiKey {
     pub(crate) display_name: DisplayName,
     /// How long it works.
     pub(crate) time_to_live: Option<std::time::Duration>,
+    /// The names of the permissions it is narrowed to, each once and in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) scopes: Vec<String>,
 }
 
 /// Names a key to revoke.

@@ -9,101 +9,20 @@ mod orgs;
 mod people;
 mod read;
 mod rows;
+mod schema;
 mod sign_in;
 mod workspaces;
 
-use souk_db::{Db, Denial, Migration};
+use souk_db::{Db, Denial};
 use souk_types::{Call, Time, UserId};
 
-pub(crate) use self::{events::Cause, keys::Minted, sign_in::NewSession, workspaces::Wanted};
+pub(crate) use self::{
+    events::Cause, keys::Minted, schema::MIGRATIONS, sign_in::NewSession, workspaces::Wanted,
+};
 use crate::error::Error;
 
 /// The request log's subject for what belongs to no org.
 const PLATFORM: &str = "platform";
-
-/// The schema of tenancy.
-pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
-    name: "0001-first",
-    up: &[
-        "CREATE TABLE orgs (
-            org_id {id} PRIMARY KEY,
-            display_name {text} NOT NULL,
-            create_time {time} NOT NULL,
-            version BIGINT NOT NULL
-        )",
-        "CREATE TABLE users (
-            user_id {id} PRIMARY KEY,
-            email {text} NOT NULL UNIQUE,
-            display_name {text} NOT NULL,
-            platform_role {text},
-            create_time {time} NOT NULL,
-            version BIGINT NOT NULL
-        )",
-        "CREATE TABLE projects (
-            project_id {id} PRIMARY KEY,
-            org_id {id} NOT NULL,
-            slug {text} NOT NULL,
-            display_name {text} NOT NULL,
-            create_time {time} NOT NULL,
-            version BIGINT NOT NULL,
-            UNIQUE (org_id, slug)
-        )",
-        "CREATE INDEX projects_by_org ON projects (org_id, project_id)",
-        "CREATE TABLE members (
-            org_id {id} NOT NULL,
-            user_id {id} NOT NULL,
-            role {text} NOT NULL,
-            create_time {time} NOT NULL,
-            version BIGINT NOT NULL,
-            PRIMARY KEY (org_id, user_id)
-        )",
-        "CREATE INDEX members_by_user ON members (user_id, org_id)",
-        "CREATE TABLE api_keys (
-            api_key_id {id} PRIMARY KEY,
-            org_id {id},
-            user_id {id} NOT NULL,
-            display_name {text} NOT NULL,
-            hint {text} NOT NULL,
-            secret_hash {text} NOT NULL UNIQUE,
-            create_time {time} NOT NULL,
-            expire_time {time},
-            revoke_time {time},
-            version BIGINT NOT NULL
-        )",
-        "CREATE INDEX api_keys_by_org ON api_keys (org_id, api_key_id)",
-        "CREATE TABLE sign_in_links (
-            code_hash {id} PRIMARY KEY,
-            user_id {id} NOT NULL,
-            create_time {time} NOT NULL,
-            expire_time {time} NOT NULL,
-            redeem_time {time}
-        )",
-        "CREATE INDEX sign_in_links_by_expiry ON sign_in_links (expire_time)",
-        "CREATE TABLE sessions (
-            session_id {id} PRIMARY KEY,
-            user_id {id} NOT NULL,
-            secret_hash {text} NOT NULL UNIQUE,
-            create_time {time} NOT NULL,
-            expire_time {time} NOT NULL,
-            end_time {time},
-            version BIGINT NOT NULL
-        )",
-        "CREATE INDEX sessions_by_expiry ON sessions (expire_time)",
-        "CREATE TABLE workspaces (
-            org_id {id} PRIMARY KEY,
-            project_id {id} NOT NULL,
-            trial_user_id {id} UNIQUE,
-            trial_micros {micros} NOT NULL,
-            state {text} NOT NULL,
-            attempts BIGINT NOT NULL,
-            next_attempt_time {time},
-            last_reason {text} NOT NULL,
-            create_time {time} NOT NULL,
-            version BIGINT NOT NULL
-        )",
-        "CREATE INDEX workspaces_due ON workspaces (next_attempt_time) WHERE next_attempt_time IS NOT NULL",
-    ],
-}];
 
 /// Tenancy's tables.
 #[derive(Clone, Debug)]

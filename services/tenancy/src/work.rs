@@ -1,11 +1,10 @@
-//! The loops of tenancy: events get their numbers, workspaces their wallets, and what is over is forgotten.
+//! The loops of tenancy: workspaces get their wallets, and what is over is forgotten.
 
 use std::{sync::Arc, time::Duration};
 
-use souk_db::{Db, outbox};
-use souk_kit::{House, Wake, Work};
+use souk_kit::{House, Work};
 
-use crate::{error::Error, service::Service};
+use crate::service::Service;
 
 /// How long a loop rests when nothing rings.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -13,13 +12,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const SWEEP: Duration = Duration::from_secs(3600);
 
 /// Every loop of the part.
-pub(crate) fn all(house: &House, db: &Db, service: &Arc<Service>) -> Vec<Work> {
-    let outbox = db.outbox();
-    let wake = Wake::on(db.bell(), outbox::TOPIC);
-    let numberer = Work::every(house, "numberer", PAUSE, Some(wake), move || {
-        let outbox = outbox.clone();
-        async move { Ok::<_, Error>(outbox.number_turn().await? > 0) }
-    });
+pub(crate) fn all(house: &House, service: &Arc<Service>) -> Vec<Work> {
     let (makes, forgets) = (Arc::clone(service), Arc::clone(service));
     let workspaces = Work::every(house, "workspaces", PAUSE, None, move || {
         let service = Arc::clone(&makes);
@@ -29,5 +22,5 @@ pub(crate) fn all(house: &House, db: &Db, service: &Arc<Service>) -> Vec<Work> {
         let service = Arc::clone(&forgets);
         async move { service.sweep_turn().await }
     });
-    vec![numberer, workspaces, sweep]
+    vec![workspaces, sweep]
 }

@@ -12,9 +12,10 @@ use souk_proto::souk::{
         RevokeApiKeyRequest,
     },
 };
-use souk_types::{PartName, PlatformRole, Role, UserId, access::Admission};
+use souk_types::{ApiKeyId, PartName, PlatformRole, Role, Scopes, UserId, access::Admission};
 
 use super::*;
+use crate::token::Claims;
 
 const OWN: OrgId = OrgId::from_bits(1);
 const FOREIGN: OrgId = OrgId::from_bits(2);
@@ -27,7 +28,14 @@ fn person(role: Role, projects: &[ProjectId], platform: Option<PlatformRole>) ->
 }
 
 fn call<M: Ruled>(caller: Caller, message: &M) -> Result<Call, Fault> {
-    bind(Some(Opened { caller: Arc::new(caller), trace: Trace::default(), deadline: None }), message)
+    bind(
+        Some(Opened {
+            claims: Arc::new(Claims { caller, session: None }),
+            trace: Trace::default(),
+            deadline: None,
+        }),
+        message,
+    )
 }
 
 fn reason<M: Ruled>(caller: Caller, message: &M) -> Reason {
@@ -78,12 +86,61 @@ fn a_project_is_the_callers_only_one_or_named() {
     assert!(call(person(Role::Admin, &[HOME], None), &create).is_ok());
 }
 
+fn key(role: Role, scopes: &[&str]) -> Caller {
+    let scopes: Vec<_> = scopes.iter().map(|text| (*text).to_owned()).collect();
+    Caller::Key {
+        api_key_id: ApiKeyId::from_bits(8),
+        user_id: UserId::from_bits(7),
+        membership: Membership { org_id: OWN, role, projects: vec![HOME] },
+        scopes: Scopes::parse(&scopes).unwrap(),
+    }
+}
+
+#[test]
+fn a_narrowed_key_has_what_its_role_and_its_scopes_both_have() {
+    let run = CreateRunRequest { request_id: "r".into(), ..Default::default() };
+    let wallet = GetWalletRequest { org_id: OWN.to_string() };
+    let create = CreateInstanceRequest { request_id: "r".into(), ..Default::default() };
+    let list = ListInstancesRequest::default();
+    assert_eq!(call(key(Role::Admin, &["runs.use"]), &run).unwrap().scope.admit(OWN), Admission::Granted);
+    let viewer = call(key(Role::Viewer, &["runs.use"]), &run).unwrap();
+    assert_eq!(viewer.scope.admit(OWN), Admission::Denied, "a scope gives nothing that the role lacks");
+    let admin = call(key(Role::Member, &["instances.admin"]), &create);
+    assert_eq!(admin.unwrap_err().reason, Reason::PermissionDenied);
+    for scopes in [&["runs.use"][..], &["instances.read", "runs.admin"], &["catalog.admin"]] {
+        assert_eq!(reason(key(Role::Admin, scopes), &wallet), Reason::PermissionDenied, "{scopes:?}");
+        assert_eq!(reason(key(Role::Admin, scopes), &create), Reason::PermissionDenied, "{scopes:?}");
+    }
+    for scopes in [&["runs.read"][..], &["instances.admin"]] {
+        assert_eq!(reason(key(Role::Admin, scopes), &run), Reason::PermissionDenied, "{scopes:?}");
+    }
+    assert!(call(key(Role::Admin, &["instances.admin"]), &list).is_ok(), "a verb holds the lesser ones");
+    assert!(call(key(Role::Admin, &["instances.read"]), &list).is_ok());
+    let refused = call(key(Role::Admin, &["runs.use"]), &wallet).unwrap_err();
+    assert_eq!(refused.metadata.get("permission").map(String::as_str), Some("billing.read"));
+    assert_eq!(refused.metadata.get("scopes").map(String::as_str), Some("runs.use"));
+}
+
+#[test]
+fn a_narrowed_key_asks_who_it_is_and_reads_the_catalogue_and_no_more() {
+    let narrow = || key(Role::Admin, &["runs.use"]);
+    assert!(call(narrow(), &GetCallerRequest {}).is_ok());
+    assert!(call(narrow(), &ListOfferingsRequest::default()).is_ok(), "everybody may");
+    let org = CreateOrgRequest { request_id: "r".into(), ..Default::default() };
+    assert_eq!(reason(narrow(), &org), Reason::PermissionDenied);
+    // Foreign and unknown things are denied alike: the answer tells nothing of what exists.
+    for id in [ProjectId::from_bits(1), HOME] {
+        let ask = GetProjectRequest { project_id: id.to_string() };
+        assert_eq!(reason(narrow(), &ask), Reason::PermissionDenied);
+    }
+    let foreign = GetWalletRequest { org_id: FOREIGN.to_string() };
+    assert_eq!(reason(narrow(), &foreign), Reason::PermissionDenied);
+    assert_eq!(reason(key(Role::Admin, &["billing.read"]), &foreign), Reason::OrgNotFound);
+}
+
 #[test]
 fn a_bound_key_changes_nothing_beyond_its_org() {
-    let key = |role| {
-        let membership = Membership { org_id: OWN, role, projects: vec![HOME] };
-        Caller::Key { user_id: UserId::from_bits(7), membership }
-    };
+    let key = |role| key(role, &[]);
     let own = GetWalletRequest { org_id: OWN.to_string() };
     assert_eq!(call(key(Role::Viewer), &own).unwrap().scope.org(), Some(OWN));
     let foreign = GetWalletRequest { org_id: FOREIGN.to_string() };

@@ -104,6 +104,9 @@ pub struct MeshClaims {
     /// For an API key: the permissions it is narrowed to; empty: all that the role has.
     #[prost(string, repeated, tag = "10")]
     pub scopes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// For a person: the id of the session or API key that was shown.
+    #[prost(string, tag = "11")]
+    pub credential_id: ::prost::alloc::string::String,
     /// The part that may accept the token.
     #[prost(string, tag = "6")]
     pub audience: ::prost::alloc::string::String,

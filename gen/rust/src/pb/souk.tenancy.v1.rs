@@ -392,6 +392,9 @@ pub struct ResolvePrincipalResponse {
     /// For an API key: the permissions it is narrowed to; empty: all that the role has.
     #[prost(string, repeated, tag = "7")]
     pub scopes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The API key, where the credential is one.
+    #[prost(string, tag = "8")]
+    pub api_key_id: ::prost::alloc::string::String,
 }
 /// A person in an org.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -6,12 +6,12 @@ use souk_proto::souk::tenancy::v1::{
     Role as WireRole, resolve_principal_request::Credential as Wire,
     tenancy_service_client::TenancyServiceClient,
 };
-use souk_types::{Membership, PartName, PlatformRole, Role, Secret, SessionId, Time, UserId};
+use souk_types::{Membership, PartName, PlatformRole, Role, Scopes, Secret, SessionId, Time, UserId};
 use tonic::Status;
 
 use crate::{
     error::Error,
-    model::{Credential, Principal},
+    model::{Bound, Credential, Principal},
 };
 
 /// Asks tenancy.
@@ -99,7 +99,12 @@ fn decode(answer: ResolvePrincipalResponse) -> Option<Principal> {
     let mut memberships = memberships.collect::<Option<Vec<_>>>()?;
     let bound = match (answer.bound, memberships.len()) {
         (false, _) => None,
-        (true, 1) => memberships.pop(),
+        // A scope that cannot be read would leave the key more than it was given.
+        (true, 1) => Some(Bound {
+            api_key_id: answer.api_key_id.parse().ok()?,
+            membership: memberships.pop()?,
+            scopes: Scopes::parse(&answer.scopes).ok()?,
+        }),
         // A key that is bound to nothing, or to more than one org, is none.
         (true, _) => return None,
     };

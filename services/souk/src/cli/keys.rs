@@ -28,6 +28,9 @@ pub(crate) enum Keys {
         /// How many days it works [default: until revoked].
         #[arg(long)]
         days: Option<u16>,
+        /// What the key is narrowed to, e.g. runs.use; may stand more than once [default: all of the role].
+        #[arg(long = "scope", value_name = "PERMISSION", value_delimiter = ',')]
+        scopes: Vec<String>,
     },
     /// List an org's API keys.
     Ls {
@@ -45,13 +48,14 @@ pub(crate) enum Keys {
 pub(crate) async fn run(remote: &Remote, ask: Keys, output: &Output) -> Result<(), Failure> {
     let mut client = TenancyServiceClient::new(remote.channel()?);
     match ask {
-        Keys::Create { name, org, days } => {
+        Keys::Create { name, org, days, scopes } => {
             let seconds = days.map(|days| i64::from(days) * 86_400);
             let request = CreateApiKeyRequest {
                 org_id: org_of(remote, org).await?,
                 request_id: remote.request_id(""),
                 display_name: name,
                 time_to_live: seconds.map(|seconds| prost_types::Duration { seconds, nanos: 0 }),
+                scopes,
             };
             let answer = client.create_api_key(request).await?.into_inner();
             let key = answer.api_key.unwrap_or_default();
@@ -70,9 +74,13 @@ pub(crate) async fn run(remote: &Remote, ask: Keys, output: &Output) -> Result<(
             output.message("souk.tenancy.v1.ListApiKeysResponse", &page, |page| {
                 let row = |key: &ApiKey| {
                     let state = state(key, now).to_owned();
-                    vec![key.api_key_id.clone(), key.display_name.clone(), key.hint.clone(), state]
+                    let scopes = key.scopes.join(" ");
+                    vec![key.api_key_id.clone(), key.display_name.clone(), key.hint.clone(), state, scopes]
                 };
-                table(&["KEY", "NAME", "HINT", "STATE"], &page.api_keys.iter().map(row).collect::<Vec<_>>())
+                table(
+                    &["KEY", "NAME", "HINT", "STATE", "SCOPES"],
+                    &page.api_keys.iter().map(row).collect::<Vec<_>>(),
+                )
             })
         }
         Keys::Revoke { key } => {
@@ -95,7 +103,7 @@ fn state(key: &ApiKey, now: Time) -> &'static str {
 }
 
 /// The org that was named, else the caller's only one.
-async fn org_of(remote: &Remote, named: String) -> Result<String, Failure> {
+pub(crate) async fn org_of(remote: &Remote, named: String) -> Result<String, Failure> {
     if !named.is_empty() {
         return Ok(named);
     }

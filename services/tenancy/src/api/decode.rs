@@ -2,7 +2,10 @@
 
 use souk_kit::wire::{Check, span};
 use souk_proto::souk::tenancy::v1 as pb;
-use souk_types::{Fault, ProjectId, Secret};
+use souk_types::{
+    Fault, ProjectId, Scopes, Secret,
+    access::{Permission, Verb},
+};
 
 use super::DOMAIN;
 use crate::model::{
@@ -42,7 +45,34 @@ pub(super) fn create_api_key(ask: pb::CreateApiKeyRequest) -> Result<CreateApiKe
     let name = check.parse("display_name", &ask.display_name);
     let time_to_live = ask.time_to_live.map(|duration| span(duration).unwrap_or_default());
     check.require(time_to_live.is_none_or(|span| !span.is_zero()), "time_to_live", "must be more than zero");
-    check.done(DOMAIN, name.map(|display_name| CreateApiKey { display_name, time_to_live }))
+    let scopes = scopes(&mut check, &ask.scopes);
+    check.done(DOMAIN, name.map(|display_name| CreateApiKey { display_name, time_to_live, scopes }))
+}
+
+/// The permissions a key is narrowed to: such as some method asks of people, so that a typo makes no key
+/// that opens nothing.
+fn scopes(check: &mut Check, texts: &[String]) -> Vec<String> {
+    let mut held = Vec::new();
+    for text in texts {
+        match text.parse::<Permission>() {
+            Ok(permission) if asked_somewhere(permission) => held.push(permission),
+            Ok(_) => check.note("scopes", &format!("{text:?}: no method asks for it")),
+            Err(error) => check.note("scopes", &format!("{text:?}: {error}")),
+        }
+    }
+    Scopes::of(held).names()
+}
+
+fn asked_somewhere(permission: Permission) -> bool {
+    let verb = match permission.verb {
+        Verb::Read => souk_proto::Verb::Read,
+        Verb::Use => souk_proto::Verb::Use,
+        Verb::Admin => souk_proto::Verb::Admin,
+    };
+    let asked = Some((permission.domain.as_str(), verb));
+    souk_proto::RULES
+        .iter()
+        .any(|rule| rule.audience == souk_proto::Audience::Edge && rule.permission == asked)
 }
 
 pub(super) fn revoke_api_key(ask: &pb::RevokeApiKeyRequest) -> Result<RevokeApiKey, Fault> {

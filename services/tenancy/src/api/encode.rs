@@ -84,7 +84,7 @@ pub(super) fn api_key(key: ApiKey) -> pb::ApiKey {
         create_time: Some(timestamp(key.create_time)),
         expire_time: key.expire_time.map(timestamp),
         revoke_time: key.revoke_time.map(timestamp),
-        scopes: Vec::new(),
+        scopes: key.scopes,
     }
 }
 
@@ -114,7 +114,8 @@ pub(super) fn principal(principal: Principal) -> pb::ResolvePrincipalResponse {
         operator: principal.operator,
         session_id: principal.session_id.map(|id| id.to_string()).unwrap_or_default(),
         expire_time: principal.expire_time.map(timestamp),
-        bound: principal.bound,
-        scopes: Vec::new(),
+        bound: principal.bound.is_some(),
+        api_key_id: principal.bound.as_ref().map(|key| key.api_key_id.to_string()).unwrap_or_default(),
+        scopes: principal.bound.map(|key| key.scopes.names()).unwrap_or_default(),
     }
 }

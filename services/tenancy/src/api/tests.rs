@@ -19,7 +19,7 @@ use souk_proto::souk::{
 };
 use souk_testkit::{Database, database::sqlite};
 use souk_types::{
-    Acting, Caller, Clock as _, Fault, Membership, OrgId, PartName, PlatformRole, Reason, Role, Trace,
+    Acting, Caller, Clock as _, Fault, Membership, OrgId, PartName, PlatformRole, Reason, Role, Scopes, Trace,
 };
 use tonic::{
     Request, Response, Status,
@@ -284,7 +284,9 @@ fn caller(answer: &pb::ResolvePrincipalResponse) -> Caller {
     let user_id = answer.user.as_ref().unwrap().user_id.parse().unwrap();
     if answer.bound {
         let [only] = answer.memberships.as_slice() else { panic!("a bound key has one membership") };
-        return Caller::Key { user_id, membership: membership(only) };
+        let api_key_id = answer.api_key_id.parse().unwrap();
+        let scopes = Scopes::parse(&answer.scopes).unwrap();
+        return Caller::Key { api_key_id, user_id, membership: membership(only), scopes };
     }
     Caller::User {
         user_id,

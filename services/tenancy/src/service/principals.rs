@@ -1,12 +1,14 @@
 //! Who a credential stands for, and who calls.
 
-use souk_types::{Call, Caller, Membership, OrgId, Role, UserId};
+use souk_types::{Call, Caller, Membership, OrgId, Role, Scopes, UserId};
 
 use super::Service;
 use crate::{
     config::Config,
     error::Error,
-    model::{ApiKey, Credential, Ended, Principal, Proof, Session, Span, User, alive, credential::Kind},
+    model::{
+        ApiKey, Bound, Credential, Ended, Principal, Proof, Session, Span, User, alive, credential::Kind,
+    },
 };
 
 const API_KEY: &str = "api_key";
@@ -79,7 +81,10 @@ impl Service {
             None if user.operator => (self.everywhere(user.user_id).await?, true),
             None => return Err(invalid()),
         };
-        let (bound, expire_time) = (key.org_id.is_some(), key.expire_time);
+        let bad = |error| Error::Db(souk_db::Error::value("scopes", error));
+        let scopes = Scopes::parse(&key.scopes).map_err(bad)?;
+        let bound = key.org_id.map(|_| Bound { api_key_id: key.api_key_id, scopes });
+        let expire_time = key.expire_time;
         Ok(Principal { user, memberships, operator, bound, session_id: None, expire_time })
     }
 
@@ -92,7 +97,7 @@ impl Service {
             operator: user.operator,
             user,
             memberships,
-            bound: false,
+            bound: None,
             session_id: Some(session.session_id),
             expire_time: Some(session.expire_time),
         })

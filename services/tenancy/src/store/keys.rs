@@ -41,6 +41,7 @@ struct Terms<'a> {
     user_id: UserId,
     display_name: &'a str,
     expire_time: Option<Time>,
+    scopes: &'a [String],
 }
 
 impl Store {
@@ -64,6 +65,7 @@ impl Store {
                     user_id,
                     display_name: ask.display_name.as_str(),
                     expire_time: ask.time_to_live.map(|span| tx.now() + span),
+                    scopes: &ask.scopes,
                 };
                 insert(&tx, cause, minted, terms).await
             })
@@ -129,7 +131,8 @@ impl Store {
             for row in live {
                 revoke(&tx, cause, read::api_key(row)?).await?;
             }
-            let terms = Terms { org_id: None, user_id, display_name: "operator", expire_time: None };
+            let terms =
+                Terms { org_id: None, user_id, display_name: "operator", expire_time: None, scopes: &[] };
             insert(&tx, cause, minted, terms).await.map(Some)
         });
         written.await
@@ -149,6 +152,7 @@ async fn insert(tx: &Tx, cause: &Cause, minted: &Minted, terms: Terms<'_>) -> Re
         expire_time: terms.expire_time.map(Time::micros),
         revoke_time: None,
         version: 1,
+        scopes: terms.scopes.join(" "),
     };
     api_keys::Entity::insert(api_keys::ActiveModel::from(row.clone())).exec_without_returning(tx).await?;
     let key = read::api_key(row)?;

@@ -74,6 +74,7 @@ pub(super) fn api_key(row: api_keys::Model) -> Result<ApiKey, Error> {
         user_id: parse("user_id", &row.user_id)?,
         display_name: row.display_name,
         hint: row.hint,
+        scopes: row.scopes.split_ascii_whitespace().map(str::to_owned).collect(),
         create_time: Time::from_micros(row.create_time),
         expire_time: row.expire_time.map(Time::from_micros),
         revoke_time: row.revoke_time.map(Time::from_micros),

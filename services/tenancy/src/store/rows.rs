@@ -84,6 +84,7 @@ table!(api_keys = "api_keys" {
     expire_time: Option<i64>,
     revoke_time: Option<i64>,
     version: i64,
+    scopes: String,
 });
 
 table!(sign_in_links = "sign_in_links" {

@@ -226,7 +226,8 @@ async fn a_repeated_key_is_no_second_key_and_no_table_holds_a_secret() {
     for (db, store) in all().await {
         let ann = person(&store, "ann@example.org").await;
         let org = want(&store, ann, "r").await.org_id;
-        let ask = CreateApiKey { display_name: "ci".parse().unwrap(), time_to_live: None };
+        let ask =
+            CreateApiKey { display_name: "ci".parse().unwrap(), time_to_live: None, scopes: Vec::new() };
         let asked = call("CreateApiKey", ann, Reach::Org(org), "k");
         let keys: Vec<_> = (0..6).map(|_| Credential::mint(Kind::ApiKey, store.random())).collect();
         let minted: Vec<_> = keys.iter().map(Minted::of).collect();

@@ -184,3 +184,55 @@ async fn a_key_that_an_operator_makes_for_an_org_acts_there_alone() {
     let nowhere = OrgId::from_bits(77).to_string();
     assert_eq!(reason(stage.by(&operator).create_api_key(wanted(&nowhere, "k")).await), "ORG_NOT_FOUND");
 }
+
+#[tokio::test]
+async fn a_narrowed_key_says_its_scopes_everywhere_and_has_no_more() {
+    let stage = Stage::set().await;
+    let (ann, home) = stage.settle("ann@example.org").await;
+    let ask = |request_id: &str, scopes: &[&str]| pb::CreateApiKeyRequest {
+        scopes: scopes.iter().map(|text| (*text).to_owned()).collect(),
+        ..wanted(&home.org_id, request_id)
+    };
+    for bad in [
+        "",
+        "runs",
+        "runs.*",
+        "*",
+        "runs.Use",
+        "nobody.read",
+        "runs.use ",
+        "runs.use runs.read",
+        "delivery.admin",
+    ] {
+        let refused = stage.by(&ann).create_api_key(ask("bad", &["runs.use", bad])).await;
+        assert_eq!(reason(refused), "INVALID_ARGUMENT", "{bad:?}");
+    }
+    let made = stage.by(&ann).create_api_key(ask("k", &["tenancy.read", "runs.use", "runs.use"])).await;
+    let made = made.unwrap().into_inner();
+    let names = ["runs.use", "tenancy.read"];
+    assert_eq!(made.api_key.as_ref().unwrap().scopes, names);
+    let again = stage.by(&ann).create_api_key(ask("k", &["runs.use", "tenancy.read"])).await;
+    assert_eq!(reason(again), "SECRET_ALREADY_SHOWN", "the same command, however it is spelled");
+    let other = stage.by(&ann).create_api_key(ask("k", &["runs.use"])).await;
+    assert_eq!(reason(other), "REQUEST_ID_REUSED");
+    let (key, principal) = stage.resolve_key(&made.secret).await.unwrap();
+    assert_eq!(principal.scopes, names);
+    let list = pb::ListApiKeysRequest { org_id: home.org_id.clone(), ..Default::default() };
+    let listed = stage.by(&key).list_api_keys(list).await.unwrap().into_inner().api_keys;
+    assert_eq!(listed[0].scopes, names);
+    let project = pb::CreateProjectRequest {
+        org_id: home.org_id.clone(),
+        request_id: "p".into(),
+        slug: "web".into(),
+        display_name: String::new(),
+    };
+    assert_eq!(reason(stage.by(&key).create_project(project.clone()).await), "PERMISSION_DENIED");
+    assert!(stage.by(&key).get_caller(pb::GetCallerRequest {}).await.is_ok(), "a key asks who it is");
+    let blind = stage.by(&ann).create_api_key(ask("k2", &["runs.use"])).await.unwrap().into_inner();
+    let (blind, _) = stage.resolve_key(&blind.secret).await.unwrap();
+    let list = pb::ListProjectsRequest { org_id: home.org_id.clone(), ..Default::default() };
+    assert_eq!(reason(stage.by(&blind).list_projects(list).await), "PERMISSION_DENIED");
+    let whole = stage.by(&ann).create_api_key(ask("k3", &["tenancy.admin"])).await.unwrap().into_inner();
+    let (whole, _) = stage.resolve_key(&whole.secret).await.unwrap();
+    assert!(stage.by(&whole).create_project(project).await.is_ok());
+}
