@@ -4,12 +4,14 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use axum::{
+    body::Body,
     extract::{Request, State},
     middleware::Next,
     response::Response,
 };
 use futures::FutureExt;
 use http::HeaderMap;
+use http_body_util::{BodyExt as _, Limited};
 use souk_proto::rule;
 use souk_types::{Clock, Fault, Reason};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -22,6 +24,11 @@ use crate::access::{bearer, refuse, timeout};
 const LONGEST: Duration = Duration::from_secs(120);
 /// How much earlier than its caller a part gives up, at the most.
 const MARGIN: Duration = Duration::from_millis(50);
+/// How long a request may take to arrive: every method takes one message, and whoever trickles it holds a
+/// place meanwhile.
+const ARRIVAL: Duration = Duration::from_secs(10);
+/// The largest request, with the frame around its message.
+const LARGEST: usize = 4 * 1024 * 1024 + 5;
 /// Unary calls at work at once in one part.
 const AT_WORK: usize = 1024;
 /// Of these, calls that the gateway brings from outside: the rest is kept for parts that call each other,
@@ -66,15 +73,59 @@ impl Guard {
         // The server beneath has a timer for the same header, and answers CANCELLED: this one goes first.
         let asked = timeout(request.headers()).map(|span| span - (span / 4).min(MARGIN));
         let longest = asked.unwrap_or(LONGEST).min(LONGEST);
+        let request = match arrived(self.part, request).await {
+            Ok(request) => request,
+            Err(fault) => return refuse(fault),
+        };
         let work = AssertUnwindSafe(next.run(request)).catch_unwind();
         match tokio::time::timeout(longest, work).await {
-            Ok(Ok(response)) => response,
+            Ok(Ok(response)) => readable(self.part, response),
             Ok(Err(panic)) => refuse(Fault::bug(self.part, panic_text(panic.as_ref()))),
             Err(_) => {
                 let text = "the deadline passed before the call was done";
                 refuse(Fault::new(Reason::DeadlineExceeded, self.part, text))
             }
         }
+    }
+}
+
+/// Waits until the request's message is here, whole.
+async fn arrived(part: &'static str, request: Request) -> Result<Request, Fault> {
+    let (head, body) = request.into_parts();
+    let whole = tokio::time::timeout(ARRIVAL, Limited::new(body, LARGEST).collect()).await;
+    let late = |_| Fault::new(Reason::DeadlineExceeded, part, "the request did not arrive in time");
+    match whole.map_err(late)? {
+        Ok(body) => Ok(Request::from_parts(head, Body::from(body.to_bytes()))),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            let text = "the message is larger than 4 MiB";
+            Err(Fault::new(Reason::MessageTooLarge, part, text).with("limit", LARGEST - 5))
+        }
+        Err(error) => Err(Fault::new(Reason::Cancelled, part, "the request broke off").because(error)),
+    }
+}
+
+/// How the codec beneath begins when the bytes are no message of the method. It says INTERNAL or
+/// OUT_OF_RANGE and names no reason, as every refusal of a handler does.
+const UNREADABLE: [&str; 5] = [
+    "failed to decode Protobuf message",
+    "protocol error: ",
+    "Unexpected EOF decoding stream",
+    "Missing request message",
+    "Error, decoded message length too large",
+];
+
+/// A request that cannot be read is the caller's mistake, and is said to be.
+fn readable(part: &'static str, response: Response) -> Response {
+    match Status::from_header_map(response.headers()) {
+        Some(status)
+            if matches!(status.code(), Code::Internal | Code::OutOfRange)
+                && status.details().is_empty()
+                && UNREADABLE.iter().any(|text| status.message().starts_with(text)) =>
+        {
+            let text = format!("the request cannot be read: {}", status.message());
+            refuse(Fault::new(Reason::InvalidArgument, part, text))
+        }
+        _ => response,
     }
 }
 
@@ -131,6 +182,8 @@ pub const fn name(code: Code) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use futures::StreamExt as _;
+
     use super::*;
     use crate::clock::MachineClock;
 
@@ -138,6 +191,18 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
         headers
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_trickles_is_sent_away() {
+        let first = async { Ok::<_, std::io::Error>("x") };
+        let body = futures::stream::once(first).chain(futures::stream::pending());
+        let request = Request::new(Body::from_stream(body));
+        let fault = arrived("billing", request).await.unwrap_err();
+        assert_eq!(fault.reason, Reason::DeadlineExceeded);
+        let large = Request::new(Body::from(vec![0; LARGEST + 1]));
+        assert_eq!(arrived("billing", large).await.unwrap_err().reason, Reason::MessageTooLarge);
+        assert!(arrived("billing", Request::new(Body::from(vec![0; LARGEST]))).await.is_ok());
     }
 
     #[test]

@@ -63,19 +63,57 @@ async fn the_part_itself_holds_the_deadline() {
     let mut tasks = JoinSet::new();
     tasks.spawn(connection);
     for _ in 0..3 {
-        let ask = offering("never").encode_to_vec();
-        let mut body = vec![0, 0, 0, 0, u8::try_from(ask.len()).unwrap()];
-        body.extend(ask);
-        let request = http::Request::post("http://souk/souk.catalog.v1.CatalogService/GetOffering")
-            .header("content-type", "application/grpc")
-            .header("authorization", format!("Bearer {}", bench.own_token(PartName::Runs, "*")))
-            .header("grpc-timeout", "200m")
-            .body(Full::new(Bytes::from(body)))
-            .unwrap();
+        let request = raw(&bench, framed(&offering("never").encode_to_vec()), "200m");
         let answer = sender.send_request(request).await.unwrap();
         let status = Status::from_header_map(answer.headers()).unwrap();
         assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
     }
+}
+
+/// A message as gRPC frames it.
+fn framed(message: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(message.len()).unwrap().to_be_bytes();
+    [&[0][..], &length, message].concat()
+}
+
+/// A request for GetOffering with a body as it is.
+fn raw(bench: &Bench, body: Vec<u8>, timeout: &str) -> http::Request<Full<Bytes>> {
+    http::Request::post("http://souk/souk.catalog.v1.CatalogService/GetOffering")
+        .header("content-type", "application/grpc")
+        .header("authorization", format!("Bearer {}", bench.own_token(PartName::Runs, "*")))
+        .header("grpc-timeout", timeout)
+        .body(Full::new(Bytes::from(body)))
+        .unwrap()
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_message_are_the_callers_mistake() {
+    let bench = Bench::new();
+    let path = bench.dir.path().join("mesh.sock");
+    bench.mesh.serve_socket(&path).unwrap();
+    let stream = tokio::net::UnixStream::connect(&path).await.unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(connection);
+    for (what, body) in [
+        ("nothing", Vec::new()),
+        ("half a frame", vec![0, 0, 0]),
+        ("a frame that promises more", vec![0, 0, 0, 1, 0, 1]),
+        ("a frame that promises 4 GiB", vec![0, 255, 255, 255, 255, 1]),
+        ("an unknown compression", [&[7][..], &framed(b"")[1..]].concat()),
+        ("no field at all", framed(&[0xff; 16])),
+        ("a text that is not UTF-8", framed(&[0x0a, 2, 0xc3, 0x28])),
+        ("a length beyond the end", framed(&[0x0a, 0x7f, b'x'])),
+        ("groups without end", framed(&[0x0b; 4096])),
+    ] {
+        let answer = sender.send_request(raw(&bench, body, "5S")).await.unwrap();
+        let status = Status::from_header_map(answer.headers()).unwrap();
+        let known = [Code::InvalidArgument, Code::ResourceExhausted, Code::Unimplemented];
+        assert!(known.contains(&status.code()), "{what}: {status:?}");
+    }
+    let answer = sender.send_request(raw(&bench, framed(&offering("x").encode_to_vec()), "5S")).await;
+    assert!(answer.unwrap().headers().get("grpc-status").is_none(), "the connection lives on");
 }
 
 #[tokio::test]
