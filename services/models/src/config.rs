@@ -1,5 +1,7 @@
 //! What an operator may set of the models service.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use souk_kit::config::Section;
 
@@ -15,6 +17,12 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self { replaced_key_seconds: 600 }
+    }
+}
+
+impl Config {
+    pub(crate) fn replaced_key(&self) -> Duration {
+        Duration::from_secs(u64::from(self.replaced_key_seconds))
     }
 }
 

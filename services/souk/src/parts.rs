@@ -6,6 +6,7 @@ use axum::Router;
 use souk_db::{CommitObserver, Db, Deps, Migration, Target};
 use souk_kit::{House, Mesh, Mounted};
 use souk_objects::Objects;
+use souk_secrets::{Sealed, Secrets};
 use souk_types::{Fault, PartName};
 
 use crate::settings::Settings;
@@ -80,7 +81,8 @@ impl Ground<'_> {
                 souk_runs::build(house, &settings.runs, self.database(house, part, hands).await?)
             }
             PartName::Models => {
-                souk_models::build(house, &settings.models, self.database(house, part, hands).await?)
+                let db = self.database(house, part, hands).await?;
+                souk_models::build(house, &settings.models, db, self.secrets(house).await?)
             }
             PartName::Runner => souk_runner::build(house, &settings.runner, self.objects().await?),
             PartName::Gateway => {
@@ -93,6 +95,13 @@ impl Ground<'_> {
 
     async fn objects(&self) -> Result<Objects, Fault> {
         Objects::open_dir(&self.data.join("objects")).await.map_err(|error| error.into_fault("souk"))
+    }
+
+    /// The sealed store: every process of the directory opens the same one.
+    async fn secrets(&self, house: &House) -> Result<Secrets, Fault> {
+        let (dir, root) = (self.data.join("secrets"), self.data.join("secrets.key"));
+        let sealed = Sealed::open(&dir, &root, house.random()).await;
+        Ok(Arc::new(sealed.map_err(|error| error.into_fault("souk"))?))
     }
 
     async fn database(&self, house: &House, part: PartName, hands: &mut Hands) -> Result<Db, Fault> {
