@@ -13,22 +13,18 @@ mod model;
 mod peers;
 mod service;
 mod store;
-mod work;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use souk_db::{Db, outbox::TOPIC};
-use souk_kit::{House, Mounted, Wake, Work};
+use souk_db::Db;
+use souk_kit::{House, Mounted};
 use souk_objects::Objects;
 use souk_proto::souk::catalog::v1::catalog_service_server::CatalogServiceServer;
 use souk_types::Fault;
 use tonic::service::Routes;
 
-use crate::{api::Api, peers::Peers, service::Service, store::Store, work::Sweeps};
+use crate::{api::Api, peers::Peers, service::Service, store::Store};
 pub use crate::{config::Config, store::MIGRATIONS};
-
-/// How often answered requests that are old enough are forgotten.
-const FORGET: Duration = Duration::from_secs(3600);
 
 /// Builds the catalogue on its database and the object store.
 ///
@@ -38,19 +34,7 @@ pub fn build(house: &House, config: &Config, db: Db, objects: Objects) -> Result
     let service =
         Arc::new(Service { store: Store::new(db.clone()), peers: Peers::new(house.clone()), objects });
     let api = Api { house: house.clone(), service, limits: config.limits() };
-    let sweeps = Sweeps::new(db.clone());
-    let (numberer, forgetter) = (sweeps.clone(), sweeps);
     let mut mounted = Mounted::new(Routes::new(CatalogServiceServer::new(api)));
     mounted.log = Some(Arc::new(db.outbox()));
-    mounted.work = vec![
-        Work::every(house, "number", house.poll(), Some(Wake::on(db.bell(), TOPIC)), move || {
-            let sweeps = numberer.clone();
-            async move { sweeps.number().await }
-        }),
-        Work::every(house, "forget", FORGET, None, move || {
-            let sweeps = forgetter.clone();
-            async move { sweeps.forget().await }
-        }),
-    ];
     Ok(mounted)
 }

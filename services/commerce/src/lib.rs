@@ -17,7 +17,7 @@ mod work;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use souk_db::{Db, outbox::TOPIC};
+use souk_db::Db;
 use souk_kit::{House, Mounted, Wake, Work};
 use souk_proto::souk::commerce::v1::commerce_service_server::CommerceServiceServer;
 use souk_types::Fault;
@@ -33,9 +33,6 @@ use crate::{
 };
 pub use crate::{config::Config, error::Error, store::MIGRATIONS};
 
-/// How often answered requests that are old enough are forgotten.
-const FORGET: Duration = Duration::from_secs(3600);
-
 /// Builds commerce on its database.
 ///
 /// # Errors
@@ -47,7 +44,7 @@ pub fn build(house: &House, config: &Config, db: Db) -> Result<Mounted, Fault> {
     let keys = Keys::new(Arc::new(Http::new()?), house.clock());
     let door = Door::new(house.clone(), Arc::clone(&service), keys, config.max_deliveries);
     let api = Api { house: house.clone(), service: Arc::clone(&service) };
-    let turns = Turns { house: house.clone(), db: db.clone(), store, peers, service, batch: config.batch };
+    let turns = Turns { house: house.clone(), store, peers, service, batch: config.batch };
     let poll = Duration::from_millis(config.poll_millis);
     let on = |topic| Some(Wake::on(db.bell(), topic));
     Ok(Mounted {
@@ -55,12 +52,6 @@ pub fn build(house: &House, config: &Config, db: Db) -> Result<Mounted, Fault> {
         log: Some(Arc::new(db.outbox())),
         raw: door.routes(),
         work: vec![
-            turn(
-                house,
-                &turns,
-                ("number", house.poll(), on(TOPIC)),
-                |turns| async move { turns.number().await },
-            ),
             turn(
                 house,
                 &turns,
@@ -79,7 +70,6 @@ pub fn build(house: &House, config: &Config, db: Db) -> Result<Mounted, Fault> {
                 ("lines", poll, on(store::LINES)),
                 |turns| async move { turns.lines().await },
             ),
-            turn(house, &turns, ("forget", FORGET, None), |turns| async move { turns.forget().await }),
         ],
     })
 }

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use futures::{StreamExt as _, stream};
-use souk_db::{Db, once};
 use souk_kit::House;
 
 use crate::{
@@ -25,14 +24,11 @@ use crate::{
 const ABREAST: usize = 4;
 /// Effects of one line that are called for at once.
 const EFFECTS: usize = 4;
-/// How many answered requests one turn forgets.
-const FORGET: u64 = 500;
 
 /// Turns that concern nobody's call.
 #[derive(Clone)]
 pub(crate) struct Turns {
     pub(crate) house: House,
-    pub(crate) db: Db,
     pub(crate) store: Store,
     pub(crate) peers: Peers,
     pub(crate) service: Arc<Service>,
@@ -46,16 +42,6 @@ fn more(taken: usize, batch: u64, outcomes: Vec<Result<(), Error>>) -> Result<bo
 }
 
 impl Turns {
-    /// Gives positions to committed events.
-    pub(crate) async fn number(&self) -> Result<bool, Error> {
-        Ok(self.db.outbox().number_turn().await? > 0)
-    }
-
-    /// Forgets answers that were kept long enough.
-    pub(crate) async fn forget(&self) -> Result<bool, Error> {
-        Ok(once::forget(&self.db, self.db.now() - once::KEPT, FORGET).await? == FORGET)
-    }
-
     /// Brings kept deliveries in.
     pub(crate) async fn inbox(&self) -> Result<bool, Error> {
         let due = self.store.due_deliveries(self.batch).await?;

@@ -16,7 +16,7 @@ mod work;
 
 use std::sync::Arc;
 
-use souk_db::{Db, Migration, outbox};
+use souk_db::{Db, Migration};
 use souk_kit::{House, Mounted, Wake, Work, events};
 use souk_proto::souk::instances::v1::instances_service_server::InstancesServiceServer;
 use souk_types::{Fault, PartName};
@@ -25,7 +25,6 @@ use tonic::service::Routes;
 pub use crate::config::Config;
 use crate::{
     api::Api,
-    error::DOMAIN,
     peers::{billing::Billing, catalog::Catalog, delivery::Delivery, tenancy::Tenancy},
     service::Service,
     store::Store,
@@ -57,7 +56,6 @@ pub fn build(house: &House, config: &Config, db: Db) -> Result<Mounted, Fault> {
         Mounted::new(Routes::new(InstancesServiceServer::new(Api::new(house.clone(), service))));
     mounted.log = Some(Arc::new(db.outbox()));
     mounted.work = vec![
-        numberer(house, &db),
         Work::every(house, "provision", config.look(), Some(Wake::on(db.bell(), store::DUE)), move || {
             let provisioner = provisioner.clone();
             async move { provisioner.turn().await }
@@ -66,17 +64,6 @@ pub fn build(house: &House, config: &Config, db: Db) -> Result<Mounted, Fault> {
         follower(house, &store, PartName::Billing),
     ];
     Ok(mounted)
-}
-
-fn numberer(house: &House, db: &Db) -> Work {
-    let outbox = db.outbox();
-    Work::every(house, "number-events", house.poll(), Some(Wake::on(db.bell(), outbox::TOPIC)), move || {
-        let outbox = outbox.clone();
-        async move {
-            let numbered = outbox.number_turn().await;
-            numbered.map(|count| count > 0).map_err(|error| error.into_fault(DOMAIN))
-        }
-    })
 }
 
 fn follower(house: &House, store: &Store, source: PartName) -> Work {

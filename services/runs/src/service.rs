@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use souk_kit::House;
 use souk_types::{
-    Call, InstanceId, ProjectId, RunId, Scope, Time,
+    Call, InstanceId, ProjectId, RunId, Scope,
     access::Admission,
     page::{Page, Paged},
 };
@@ -179,13 +179,6 @@ impl Service {
             self.launch(run);
         }
         Ok(more)
-    }
-
-    /// Forgets answers that were kept long enough. Says whether there may be more.
-    pub(crate) async fn forget(&self) -> Result<bool, Error> {
-        const BATCH: u64 = 500;
-        let before: Time = self.house.now() - souk_db::once::KEPT;
-        Ok(souk_db::once::forget(self.store.db(), before, BATCH).await? == BATCH)
     }
 }
 
