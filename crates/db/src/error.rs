@@ -84,6 +84,15 @@ pub enum Error {
     /// The schema is not the one this build needs.
     #[error(transparent)]
     Migration(#[from] crate::migrate::Refusal),
+    /// A migration failed; the file is as it was before, and a copy of it is kept besides.
+    #[error("the migration failed and changed nothing; a copy from before it lies at {}", copy.display())]
+    MigrationFailed {
+        /// Where the copy lies.
+        copy: std::path::PathBuf,
+        /// Why it failed.
+        #[source]
+        cause: Box<Self>,
+    },
     /// A stored text does not say what it must, or a value cannot be stored.
     #[error("{what} cannot be read or stored")]
     Value {

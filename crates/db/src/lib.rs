@@ -45,6 +45,7 @@
 //! ```
 
 pub mod audit;
+pub mod copy;
 pub mod cursor;
 mod error;
 mod gate;
@@ -163,7 +164,7 @@ impl Db {
         deps: Deps,
         migrations: &'static [Migration],
     ) -> Result<Self, Error> {
-        let copies = migrate::Copies::of(&target);
+        let copies = copy::Copies::of(&target);
         let db = Self::connect(service, &target, deps).await?;
         match db.backend() {
             DbBackend::Postgres => migrate::require_current(&db, migrations).await?,
@@ -183,7 +184,7 @@ impl Db {
         deps: Deps,
         migrations: &'static [Migration],
     ) -> Result<Self, Error> {
-        let copies = migrate::Copies::of(&target);
+        let copies = copy::Copies::of(&target);
         let db = Self::connect(service, &target, deps).await?;
         match &target {
             Target::Postgres { schema, .. } => migrate::at_scale(&db, schema, migrations).await?,

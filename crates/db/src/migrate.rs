@@ -4,15 +4,12 @@
 
 mod ddl;
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::collections::BTreeMap;
 
 use aws_lc_rs::digest;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
-use crate::{Db, Error, Target, Tx, tables};
+use crate::{Db, Error, Tx, copy::Copies, tables};
 
 /// How often the first tables are tried while another replica makes them.
 const BOOTSTRAP_TRIES: u32 = 10;
@@ -68,19 +65,6 @@ pub enum Refusal {
     },
 }
 
-/// Where a file is copied to before it is changed.
-pub(crate) struct Copies(Option<PathBuf>);
-
-impl Copies {
-    /// Looks whether there is something to copy; to be asked before the file is opened, which makes it.
-    pub(crate) fn of(target: &Target) -> Self {
-        match target {
-            Target::Sqlite(path) if path.exists() => Self(Some(path.clone())),
-            Target::Sqlite(_) | Target::Memory | Target::Postgres { .. } => Self(None),
-        }
-    }
-}
-
 fn plan(migrations: &'static [Migration]) -> impl Iterator<Item = &'static Migration> + Clone {
     tables::OWN.iter().chain(migrations)
 }
@@ -88,14 +72,26 @@ fn plan(migrations: &'static [Migration]) -> impl Iterator<Item = &'static Migra
 /// Migrates the one file of an embedded part, after copying it.
 pub(crate) async fn embedded(db: &Db, copies: Copies, migrations: &'static [Migration]) -> Result<(), Error> {
     check_names(migrations)?;
-    let Some(first) = pending(&db.inner.pools.writer, migrations).await?.first().copied() else {
-        return Ok(());
+    let pending = pending(&db.inner.pools.writer, migrations).await?;
+    let Some(first) = pending.first() else { return Ok(()) };
+    let before = plan(migrations).take_while(|migration| migration.name != first.name).last();
+    let copy = copies.take(db, before.map_or("empty", |migration| migration.name)).await?;
+    let changed = async {
+        bootstrap(db).await?;
+        apply(db, migrations).await
     };
-    if let Copies(Some(file)) = copies {
-        copy(db, &file, first.name).await?;
+    match (changed.await, copy) {
+        // Others are at work, or there is no room: trying again helps, a copy does not.
+        (Err(error @ (Error::Unavailable(_) | Error::Full(_) | Error::Migration(_))), _) => Err(error),
+        (Err(cause), Some(copy)) => Err(Error::MigrationFailed { copy, cause: Box::new(cause) }),
+        (outcome, _) => outcome,
     }
-    bootstrap(db).await?;
-    apply(db, migrations).await
+}
+
+/// The names of all migrations of a part, its own and those of this crate, in the order they are applied.
+#[must_use]
+pub fn names(migrations: &'static [Migration]) -> Vec<&'static str> {
+    plan(migrations).map(|migration| migration.name).collect()
 }
 
 /// Migrates a schema that many replicas share, under a lock row.
@@ -216,29 +212,5 @@ async fn lock(tx: &Tx) -> Result<(), Error> {
         tx.execute_unprepared("SET LOCAL lock_timeout = 0").await?;
         tx.execute_unprepared("SELECT id FROM migration_lock WHERE id = 1 FOR UPDATE").await?;
     }
-    Ok(())
-}
-
-/// Copies a file as one consistent whole, the write-ahead log included.
-async fn copy(db: &Db, file: &Path, name: &str) -> Result<(), Error> {
-    let beside = |ending: String| {
-        let mut path = file.as_os_str().to_owned();
-        path.push(ending);
-        PathBuf::from(path)
-    };
-    let mut salt = [0_u8; 8];
-    db.random().fill(&mut salt);
-    // A copy that a kill cut short must not pass for a whole one: another name until it is.
-    let part = beside(format!(".part-{}", hex::encode(salt)));
-    let whole = beside(format!(".before-{name}"));
-    let text = part.to_str().ok_or_else(|| Error::Target("the database's path is no UTF-8".to_owned()))?;
-    let sql = Statement::from_sql_and_values(DbBackend::Sqlite, "VACUUM INTO $1", [text.into()]);
-    db.inner.pools.writer.execute_raw(sql).await?;
-    let moved = tokio::task::spawn_blocking(move || {
-        std::fs::File::open(&part)?.sync_all()?;
-        std::fs::rename(&part, &whole)
-    });
-    moved.await.map_err(|error| Error::value("the copy", error))?.map_err(sqlx::Error::Io)?;
-    tracing::info!(service = db.service(), before = name, "copied the database before migrating it");
     Ok(())
 }

@@ -71,7 +71,19 @@ async fn a_migration_that_fails_leaves_the_schema_as_it_was() {
     for place in places {
         drop(Db::migrate("notes", place.clone(), deps(), NOTES).await.unwrap());
         let broken = Db::migrate("notes", place.clone(), deps(), BROKEN).await;
-        assert!(matches!(broken, Err(Error::Statement(_))), "{broken:?}");
+        match (broken.unwrap_err(), &place) {
+            (Error::MigrationFailed { copy, cause }, Target::Sqlite(_)) => {
+                assert!(matches!(*cause, Error::Statement(_)), "{cause:?}");
+                let told = Error::MigrationFailed { copy: copy.clone(), cause }.to_string();
+                assert!(told.contains(copy.to_str().unwrap()), "{told}");
+                let kept = souk_db::copy::open(&copy).await.unwrap();
+                assert!(
+                    sea_orm::ConnectionTrait::execute_unprepared(&kept, "SELECT * FROM note").await.is_ok()
+                );
+            }
+            (Error::Statement(_), Target::Postgres { .. }) => {}
+            (other, _) => panic!("{other:?}"),
+        }
         let db = Db::open("notes", place, deps(), NOTES).await.unwrap();
         let half = db.read();
         assert!(sea_orm::ConnectionTrait::execute_unprepared(half, "SELECT * FROM half").await.is_err());
@@ -105,8 +117,12 @@ async fn a_file_that_holds_something_is_copied_before_it_changes() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("notes.db");
     let open = |migrations| Db::open("notes", Target::Sqlite(file.clone()), deps(), migrations);
-    let listing = || std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
-    let copies = || listing().filter(|name| name.to_string_lossy().contains(".before-")).count();
+    let kept = dir.path().join("before-migration");
+    let listing = || -> Vec<String> {
+        let Ok(entries) = std::fs::read_dir(&kept) else { return Vec::new() };
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    let copies = || listing().len();
     let db = open(NOTES).await.unwrap();
     db.write("t.add", |tx| async move { add(&tx, "a").await }).await.unwrap();
     db.close().await.unwrap();
@@ -114,9 +130,9 @@ async fn a_file_that_holds_something_is_copied_before_it_changes() {
     open(NOTES).await.unwrap().close().await.unwrap();
     assert_eq!(copies(), 0, "nothing was pending");
     open(MORE).await.unwrap().close().await.unwrap();
-    assert_eq!(copies(), 1);
-    assert!(listing().all(|name| !name.to_string_lossy().contains(".part-")));
-    let copy = Target::Sqlite(dir.path().join("notes.db.before-0002-more"));
+    let names = listing();
+    assert!(names.len() == 1 && names[0].starts_with("notes-0001-notes-"), "{names:?}");
+    let copy = Target::Sqlite(kept.join(&names[0]));
     let old = Db::open("notes", copy, deps(), NOTES).await.unwrap();
     assert_eq!(notes(&old).await, 1);
 }
