@@ -7,15 +7,17 @@ use std::sync::Arc;
 
 use souk_kit::{House, answer, open, status, watch};
 use souk_proto::souk::instances::v1::{
-    self as pb, AutoActivateRequest, AutoActivateResponse, CreateInstanceRequest, CreateInstanceResponse,
+    AutoActivateRequest, AutoActivateResponse, CreateInstanceRequest, CreateInstanceResponse,
     GetEntitlementsRequest, GetEntitlementsResponse, GetInstanceRequest, GetInstanceResponse,
-    ListInstancesRequest, ListInstancesResponse, WatchInstanceRequest, WatchInstanceResponse,
+    ListInstanceEventsRequest, ListInstanceEventsResponse, ListInstancesRequest, ListInstancesResponse,
+    PauseRequest, PauseResponse, ResumeRequest, ResumeResponse, TerminateRequest, TerminateResponse,
+    UpdateConfigRequest, UpdateConfigResponse, WatchInstanceRequest, WatchInstanceResponse,
     instances_service_server::InstancesService,
 };
 use souk_types::Fault;
 use tonic::{Request, Response, Status};
 
-use crate::{error::Error, service::Service};
+use crate::{error::Error, model::End, service::Service};
 
 /// The service on the wire.
 pub(crate) struct Api {
@@ -113,32 +115,55 @@ impl InstancesService for Api {
         answer(watch::watch(&self.house, subject).await)
     }
 
-    async fn pause(&self, _: Request<pb::PauseRequest>) -> Result<Response<pb::PauseResponse>, Status> {
-        Err(Status::unimplemented("not built yet"))
+    async fn pause(&self, request: Request<PauseRequest>) -> Result<Response<PauseResponse>, Status> {
+        let (call, ask) = open(request)?;
+        let (id, hold) = decode::hold(&ask.instance_id, ask.reason).map_err(status)?;
+        let service = Arc::clone(&self.service);
+        let paused = self.house.owned(async move { service.pause(&call, id, &hold).await }).await;
+        answer(paused.map(|paused| PauseResponse { instance: Some(encode::instance(&paused)) }))
     }
 
-    async fn resume(&self, _: Request<pb::ResumeRequest>) -> Result<Response<pb::ResumeResponse>, Status> {
-        Err(Status::unimplemented("not built yet"))
+    async fn resume(&self, request: Request<ResumeRequest>) -> Result<Response<ResumeResponse>, Status> {
+        let (call, ask) = open(request)?;
+        let (id, hold) = decode::hold(&ask.instance_id, ask.reason).map_err(status)?;
+        let service = Arc::clone(&self.service);
+        let resumed = self.house.owned(async move { service.resume(&call, id, &hold).await }).await;
+        answer(resumed.map(|resumed| ResumeResponse { instance: Some(encode::instance(&resumed)) }))
     }
 
     async fn terminate(
         &self,
-        _: Request<pb::TerminateRequest>,
-    ) -> Result<Response<pb::TerminateResponse>, Status> {
-        Err(Status::unimplemented("not built yet"))
+        request: Request<TerminateRequest>,
+    ) -> Result<Response<TerminateResponse>, Status> {
+        let (call, ask) = open(request)?;
+        let id = decode::instance_id(&ask.instance_id).map_err(status)?;
+        let (service, end) = (Arc::clone(&self.service), End { etag: ask.etag });
+        let ending = self.house.owned(async move { service.terminate(&call, id, &end).await }).await;
+        answer(ending.map(|ending| TerminateResponse { instance: Some(encode::instance(&ending)) }))
     }
 
     async fn update_config(
         &self,
-        _: Request<pb::UpdateConfigRequest>,
-    ) -> Result<Response<pb::UpdateConfigResponse>, Status> {
-        Err(Status::unimplemented("not built yet"))
+        request: Request<UpdateConfigRequest>,
+    ) -> Result<Response<UpdateConfigResponse>, Status> {
+        let (call, ask) = open(request)?;
+        let (id, configure) = decode::update_config(&ask).map_err(status)?;
+        let (service, ask) = (Arc::clone(&self.service), (ask.etag, configure));
+        let updated = self.house.owned(async move { service.configure(&call, id, &ask).await }).await;
+        answer(updated.map(|updated| UpdateConfigResponse { instance: Some(encode::instance(&updated)) }))
     }
 
     async fn list_instance_events(
         &self,
-        _: Request<pb::ListInstanceEventsRequest>,
-    ) -> Result<Response<pb::ListInstanceEventsResponse>, Status> {
-        Err(Status::unimplemented("not built yet"))
+        request: Request<ListInstanceEventsRequest>,
+    ) -> Result<Response<ListInstanceEventsResponse>, Status> {
+        let (call, ask) = open(request)?;
+        let id = decode::instance_id(&ask.instance_id).map_err(status)?;
+        let (pages, list) = (self.house.pages(), format!("events:{id}"));
+        let page = pages.open(&list, ask.page_size, &ask.page_token).map_err(status)?;
+        let found = self.service.events(&call.scope, id, &page).await.map_err(status)?;
+        let (found, next_page_token) = pages.seal(&list, found).map_err(status)?;
+        let events = found.iter().map(encode::event).collect();
+        Ok(Response::new(ListInstanceEventsResponse { events, next_page_token }))
     }
 }

@@ -13,7 +13,8 @@ use crate::model::Patience;
 pub struct Config {
     /// How long CreateInstance and AutoActivate wait for the commit, in milliseconds. Default 2000.
     pub commit_wait_millis: u32,
-    /// How long provisioning may take before it fails with a stated cause, in seconds. Default 600.
+    /// How long a step may take before its silence gets a stated cause, in seconds: provisioning fails, a
+    /// pause, a configuration or an end goes on with a condition. Default 600.
     pub deadline_seconds: u32,
     /// The pause before the second try of a step, in milliseconds; doubled for each further one. Default 200.
     pub first_pause_millis: u32,
@@ -22,10 +23,15 @@ pub struct Config {
     /// How long a failed instance rests before it is tried again by itself, in seconds; doubled for each
     /// further failure, up to six hours. Default 300.
     pub rest_seconds: u32,
+    /// How often an instance that is as it should be is looked at, in seconds: what is applied is compared.
+    /// Default 21600.
+    pub look_again_seconds: u32,
     /// How often the loop looks for due instances without being woken, in milliseconds. Default 500.
     pub look_millis: u32,
-    /// How many due instances one turn takes. Default 64.
+    /// How many due instances one turn takes, and how many are worked on at the same time. Default 64.
     pub batch: u32,
+    /// How many instances of an org or offering one turn brings in line with its wallet or life. Default 100.
+    pub sweep_batch: u32,
 }
 
 impl Default for Config {
@@ -36,8 +42,10 @@ impl Default for Config {
             first_pause_millis: 200,
             longest_pause_seconds: 30,
             rest_seconds: 300,
+            look_again_seconds: 21_600,
             look_millis: 500,
             batch: 64,
+            sweep_batch: 100,
         }
     }
 }
@@ -49,6 +57,7 @@ impl Config {
             first_pause: Duration::from_millis(self.first_pause_millis.into()),
             longest_pause: Duration::from_secs(self.longest_pause_seconds.into()),
             rest: Duration::from_secs(self.rest_seconds.into()),
+            look_again: Duration::from_secs(self.look_again_seconds.into()),
         }
     }
 
@@ -72,7 +81,9 @@ impl Section for Config {
             ("longest_pause_seconds", self.longest_pause_seconds, 1, 3600),
             ("rest_seconds", self.rest_seconds, 1, 21_600),
             ("look_millis", self.look_millis, 10, 60_000),
-            ("batch", self.batch, 1, 10_000),
+            ("look_again_seconds", self.look_again_seconds, 60, 604_800),
+            ("batch", self.batch, 1, 1000),
+            ("sweep_batch", self.sweep_batch, 1, 1000),
         ] {
             if !(least..=most).contains(&value) {
                 mistakes.push(format!("{key}: must be from {least} to {most}"));

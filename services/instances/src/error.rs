@@ -3,10 +3,10 @@
 use souk_kit::Refusal;
 use souk_types::{
     Fault, Reason, Violation,
-    id::{InstanceId, OfferingVersionId, PlanId, ProjectId},
+    id::{InstanceId, OfferingId, OfferingVersionId, PlanId, ProjectId},
 };
 
-use crate::model::Illegal;
+use crate::model::{PauseReasons, Refused, State};
 
 /// The domain that the faults of instances carry.
 pub(crate) const DOMAIN: &str = "instances";
@@ -43,9 +43,29 @@ pub(crate) enum Error {
     /// Fields of the request are wrong.
     #[error("{} fields are wrong", .0.len())]
     Invalid(Vec<Violation>),
-    /// The instance cannot go there.
-    #[error(transparent)]
-    Illegal(#[from] Illegal),
+    /// The instance cannot go there from where it stands.
+    #[error("an instance that is {} does not take this", .0.as_str())]
+    Illegal(State),
+    /// It is held by other reasons than the one to take away.
+    #[error("the instance is held by {0}, which this does not take away")]
+    Held(PauseReasons),
+    /// It changed since it was read.
+    #[error("the instance changed since it was read")]
+    EtagMismatch {
+        /// The etag that was sent.
+        sent: String,
+        /// The etag it has.
+        present: String,
+    },
+    /// A configuration does not fit the schemas of its capabilities.
+    #[error("{} fields of the configuration are wrong", .0.len())]
+    ConfigInvalid(Vec<Violation>),
+    /// The operator paused the offering.
+    #[error("the operator paused the offering")]
+    OfferingPaused(OfferingId),
+    /// The offering is not sold any more.
+    #[error("the offering is not sold any more")]
+    OfferingEnded(OfferingId),
     /// Another part refused or does not answer.
     #[error("{}", .0.message)]
     Refused(#[from] Refusal),
@@ -60,6 +80,15 @@ pub(crate) enum Error {
     /// The database.
     #[error(transparent)]
     Db(#[from] souk_db::Error),
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Illegal(state) => Self::Illegal(state),
+            Refused::Held(reasons) => Self::Held(reasons),
+        }
+    }
 }
 
 impl From<Error> for Fault {
@@ -78,7 +107,18 @@ impl From<Error> for Fault {
             Error::ProjectRequired => fault(Reason::ProjectRequired),
             Error::ProjectNotFound(id) => fault(Reason::ProjectNotFound).with("project_id", id),
             Error::Invalid(violations) => Self::invalid(DOMAIN, violations),
-            Error::Illegal(illegal) => fault(Reason::IllegalTransition).with("state", illegal.state.as_str()),
+            Error::Illegal(state) => fault(Reason::IllegalTransition).with("state", state.as_str()),
+            Error::Held(reasons) => fault(Reason::InstancePaused).with("pause_reasons", reasons),
+            Error::EtagMismatch { ref sent, ref present } => {
+                fault(Reason::EtagMismatch).with("etag", sent).with("present_etag", present)
+            }
+            Error::ConfigInvalid(violations) => {
+                let mut invalid = Self::invalid(DOMAIN, violations);
+                invalid.reason = Reason::ConfigInvalid;
+                invalid
+            }
+            Error::OfferingPaused(id) => fault(Reason::OfferingPaused).with("offering_id", id),
+            Error::OfferingEnded(id) => fault(Reason::OfferingEnded).with("offering_id", id),
             Error::Refused(refusal) => refusal.into(),
             garbled @ Error::Garbled { .. } => Self::bug(DOMAIN, garbled),
             Error::Db(error) => error.into_fault(DOMAIN),

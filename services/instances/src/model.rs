@@ -1,83 +1,26 @@
 //! The nouns of instances and the commands on them. Pure: no I/O, no clock; every moment is handed in.
 
+pub mod account;
+mod commands;
 pub mod condition;
+pub mod config;
 pub mod effective;
+mod instance;
 pub mod life;
 pub mod state;
+mod steps;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use souk_types::{
-    Time,
-    id::{InstanceId, OfferingId, OfferingVersionId, OrgId, PlanId, ProjectId},
-};
+use souk_types::id::{InstanceId, OfferingId, OfferingVersionId, OrgId, PlanId, ProjectId};
 
+pub use account::{AccountState, Gate};
+pub use commands::Levels;
 pub use condition::{Condition, Conditions, Status, Step};
-pub use effective::Layers;
+pub use config::{Config, Configure, Served};
+pub use instance::{Agenda, Instance};
 pub use life::{Event, Happening, Patience, Setback};
-pub use state::{Illegal, PauseReason, PauseReasons, State, Trigger};
-
-/// A tenant's activation of an offering version.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Instance {
-    /// Its id.
-    pub instance_id: InstanceId,
-    /// The org.
-    pub org_id: OrgId,
-    /// The project.
-    pub project_id: ProjectId,
-    /// What it was made from; catalog is not asked again.
-    pub pins: Pins,
-    /// What caused it, e.g. `saleor:<order>:<line>`; empty when a person did.
-    pub source_ref: String,
-    /// Whether AutoActivate made it: of these a project has one live one for an offering.
-    pub automatic: bool,
-    /// Where it stands.
-    pub state: State,
-    /// Where each step of its provisioning stands.
-    pub conditions: Conditions,
-    /// The last events, newest last.
-    pub events: Vec<Event>,
-    /// How many events there were in all.
-    pub event_count: i64,
-    /// Counts changes of what it should be, from 1.
-    pub revision: i64,
-    /// When it is looked at next.
-    pub agenda: Agenda,
-    /// When it was asked for.
-    pub create_time: Time,
-    /// When it last changed.
-    pub update_time: Time,
-    /// Row version.
-    pub version: i64,
-}
-
-impl Instance {
-    /// Where it is reached, below the gateway's host.
-    #[must_use]
-    pub fn path(&self) -> String {
-        format!("/i/{}", self.instance_id)
-    }
-
-    /// Origins that may embed it.
-    #[must_use]
-    pub fn allowed_domains(&self) -> Vec<String> {
-        effective::allowed_domains(&self.pins.effective_config)
-    }
-}
-
-/// When an instance is looked at next, and how patient the loop still is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Agenda {
-    /// Tries of the present step that came to nothing.
-    pub attempts: u32,
-    /// How often provisioning failed as a whole.
-    pub failures: u32,
-    /// When it is due; `None` when nothing is to be done.
-    pub next_attempt_time: Option<Time>,
-    /// When silence becomes a failure.
-    pub deadline_time: Option<Time>,
-}
+pub use state::{PauseReason, PauseReasons, Refused, Stand, State, Trigger};
 
 /// What an instance takes from its version and plan, for good: a later change of the catalogue moves nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -97,29 +40,26 @@ pub struct Pins {
     pub artifact_hash: String,
     /// The prices its account spends at.
     pub price_schedule_hash: String,
-    /// Capabilities it has, by name.
+    /// Capabilities that the version asks for, by name; those in force are the effective configuration's.
     pub capabilities: Vec<String>,
     /// Limits of its plan.
     pub limits: Limits,
-    /// The effective configuration, a JSON object by capability.
-    pub effective_config: Map<String, Value>,
+    /// What the version says of its capabilities. Rows of before the layers were kept apart hold the whole
+    /// effective configuration here: that of the version under the plan.
+    #[serde(alias = "effectiveConfig")]
+    pub version_config: Map<String, Value>,
+    /// What the plan says of them.
+    #[serde(default)]
+    pub plan_config: Map<String, Value>,
 }
 
 impl Pins {
-    /// What an instance of `version` under `plan` takes from them. The plan adds the capabilities that its
-    /// configuration names.
+    /// What an instance of `version` under `plan` takes from them.
     #[must_use]
     pub fn of(version: Version, plan: Plan) -> Self {
         let mut capabilities = version.capabilities;
-        for added in plan.config.keys() {
-            if !capabilities.contains(added) {
-                capabilities.push(added.clone());
-            }
-        }
         capabilities.sort();
-        // Delivery refuses a list that names a thing twice.
         capabilities.dedup();
-        let layers = Layers { version: version.config, plan: plan.config, ..Layers::default() };
         Self {
             offering_id: version.offering_id,
             offering_version_id: version.offering_version_id,
@@ -130,7 +70,8 @@ impl Pins {
             price_schedule_hash: version.price_schedule_hash,
             capabilities,
             limits: plan.limits,
-            effective_config: layers.effective(),
+            version_config: version.config,
+            plan_config: plan.config,
         }
     }
 }
@@ -193,6 +134,17 @@ pub struct Plan {
     pub limits: Limits,
 }
 
+/// Whether an offering may be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sale {
+    /// It may.
+    Open,
+    /// Not until the operator resumes it.
+    Paused,
+    /// Never again.
+    Ended,
+}
+
 /// Asks for an instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CreateInstance {
@@ -211,6 +163,20 @@ pub struct AutoActivate {
     pub offering_version_id: OfferingVersionId,
 }
 
+/// Asks to pause or resume an instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Hold {
+    /// The reason as it was sent; empty: what the caller's kind says.
+    pub reason: String,
+}
+
+/// Asks for an instance to be taken down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct End {
+    /// The row version it was read at; empty: whatever it is.
+    pub etag: String,
+}
+
 /// What a new instance is made of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Draft {
@@ -226,4 +192,9 @@ pub struct Draft {
     pub source_ref: String,
     /// Whether AutoActivate makes it.
     pub automatic: bool,
+    /// The effective configuration of its first revision.
+    pub effective: Map<String, Value>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,8 +3,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use serde_json::Map;
+use souk_capability::Registry;
 use souk_types::{
-    Call, Caller, OrgId, ProjectId, Scope, Violation,
+    Call, Caller, OfferingId, OrgId, ProjectId, Scope, Violation,
     id::InstanceId,
     page::{Page, Paged},
 };
@@ -12,7 +14,10 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use crate::{
     error::Error,
-    model::{AutoActivate, CreateInstance, Draft, Instance, Pins, Plan, Version},
+    model::{
+        AutoActivate, Configure, CreateInstance, Draft, End, Event, Hold, Instance, PauseReason, Pins, Plan,
+        Sale, Version, effective,
+    },
     peers::{catalog::Catalog, tenancy::Tenancy},
     store::Store,
 };
@@ -22,6 +27,7 @@ pub(crate) struct Service {
     pub(crate) store: Store,
     pub(crate) catalog: Catalog,
     pub(crate) tenancy: Tenancy,
+    pub(crate) registry: &'static Registry,
     pub(crate) commit_wait: Duration,
 }
 
@@ -45,6 +51,7 @@ impl Service {
         if person && !plan.self_service {
             return Err(Error::PlanNeedsPurchase(plan.plan_id));
         }
+        self.sold(call, org, version.offering_id).await?;
         let draft = Draft {
             source_ref: ask.source_ref.clone(),
             automatic: false,
@@ -68,10 +75,82 @@ impl Service {
         if !plan.self_service {
             return Err(Error::PlanNeedsPurchase(plan.plan_id));
         }
+        let offering_id = version.offering_id;
         let draft = self.draft((org, project), version, plan);
+        if let Err(refused) = self.sold(call, org, offering_id).await {
+            // What is there already is not taken anew.
+            let live = self.store.live(&call.scope, project, offering_id).await?.ok_or(refused)?;
+            return self.store.get(&call.scope, live).await;
+        }
         let bell = self.store.bell();
         let id = self.store.activate(call, &(project, &ask), draft).await?;
         self.committed(call, id, bell).await
+    }
+
+    /// Refuses what is not sold.
+    async fn sold(&self, call: &Call, org: OrgId, offering_id: OfferingId) -> Result<(), Error> {
+        match self.catalog.sale(call.acting_for(org), offering_id).await? {
+            Sale::Open => Ok(()),
+            Sale::Paused => Err(Error::OfferingPaused(offering_id)),
+            Sale::Ended => Err(Error::OfferingEnded(offering_id)),
+        }
+    }
+
+    /// Pauses an instance for the caller's reason.
+    pub(crate) async fn pause(&self, call: &Call, id: InstanceId, ask: &Hold) -> Result<Instance, Error> {
+        let (reason, by) = (ask.reason_of(&call.caller)?, &call.caller.actor());
+        let act = |instance: &mut Instance, patience: &_, now| Ok(instance.pause(reason, by, patience, now)?);
+        self.store.command("instances.pause", (call, id), ask, act).await
+    }
+
+    /// Takes the caller's reason away.
+    pub(crate) async fn resume(&self, call: &Call, id: InstanceId, ask: &Hold) -> Result<Instance, Error> {
+        let (reason, by) = (ask.reason_of(&call.caller)?, &call.caller.actor());
+        let act =
+            |instance: &mut Instance, patience: &_, now| Ok(instance.resume(reason, by, patience, now)?);
+        self.store.command("instances.resume", (call, id), ask, act).await
+    }
+
+    /// Takes an instance down for good.
+    pub(crate) async fn terminate(&self, call: &Call, id: InstanceId, ask: &End) -> Result<Instance, Error> {
+        let why = &format!("by {}", call.caller.actor());
+        let act = |instance: &mut Instance, patience: &_, now| {
+            expect_etag(instance, &ask.etag)?;
+            instance.terminate(why, patience, now);
+            Ok(())
+        };
+        self.store.command("instances.terminate", (call, id), ask, act).await
+    }
+
+    /// Gives an instance another configuration.
+    pub(crate) async fn configure(
+        &self,
+        call: &Call,
+        id: InstanceId,
+        ask: &(String, Configure),
+    ) -> Result<Instance, Error> {
+        let (etag, wanted) = ask;
+        let act = |instance: &mut Instance, patience: &_, now| {
+            expect_etag(instance, etag)?;
+            let overrides = wanted.onto(&instance.config.overrides);
+            let violations = effective::violations(self.registry, &instance.pins, &overrides);
+            if !violations.is_empty() {
+                return Err(Error::ConfigInvalid(violations));
+            }
+            let effective = effective::of(self.registry, &instance.pins, &overrides);
+            Ok(instance.configure(overrides, effective, patience, now)?)
+        };
+        self.store.command("instances.update_config", (call, id), ask, act).await
+    }
+
+    /// A page of what happened to an instance, newest first.
+    pub(crate) async fn events(
+        &self,
+        scope: &Scope,
+        id: InstanceId,
+        page: &Page,
+    ) -> Result<Paged<Event>, Error> {
+        self.store.events(scope, id, page).await
     }
 
     /// An instance within the scope.
@@ -96,11 +175,13 @@ impl Service {
     }
 
     fn draft(&self, (org_id, project_id): (OrgId, ProjectId), version: Version, plan: Plan) -> Draft {
+        let pins = Pins::of(version, plan);
         Draft {
             instance_id: self.store.fresh_id(),
             org_id,
             project_id,
-            pins: Pins::of(version, plan),
+            effective: effective::of(self.registry, &pins, &Map::new()),
+            pins,
             source_ref: String::new(),
             automatic: true,
         }
@@ -132,6 +213,28 @@ impl Service {
             Err(_) => self.store.get(&call.scope, id).await,
         }
     }
+}
+
+impl Hold {
+    /// The reason that a caller gives or takes: a person MANUAL, commerce REFUNDED. The others come and go
+    /// with what they tell of.
+    fn reason_of(&self, caller: &Caller) -> Result<PauseReason, Error> {
+        let part = matches!(caller, Caller::Part { .. });
+        match (part, self.reason.as_str()) {
+            (false, "" | "MANUAL") => Ok(PauseReason::Manual),
+            (true, "REFUNDED") => Ok(PauseReason::Refunded),
+            (false, _) => Err(Error::Invalid(vec![Violation::new("reason", "people: leave it empty")])),
+            (true, _) => Err(Error::Invalid(vec![Violation::new("reason", "parts: must be REFUNDED")])),
+        }
+    }
+}
+
+fn expect_etag(instance: &Instance, sent: &str) -> Result<(), Error> {
+    let present = instance.etag();
+    if sent.is_empty() || sent == present {
+        return Ok(());
+    }
+    Err(Error::EtagMismatch { sent: sent.to_owned(), present })
 }
 
 /// Returns when the topic rang, or when it may have.

@@ -6,22 +6,28 @@ mod rows;
 
 use sea_orm::{
     ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
-    sea_query::OnConflict,
+    TryIntoModel as _, sea_query::OnConflict,
 };
 use serde_json::json;
 use souk_db::{Db, Once, Request, Tx, for_every_tenant, once, one, one_locked, outbox, scope};
 use souk_types::{
     Call, Event, PartName, Scope, Time,
-    id::{EventId, InstanceId, OrgId, ProjectId},
+    id::{EventId, InstanceId, OfferingId, OrgId, ProjectId},
     page::{Page, Paged},
 };
 use tokio::sync::broadcast;
 
-use self::rows::{depleted, event, fresh, instance, noun, row};
-pub(crate) use self::{follow::News, rows::MIGRATIONS};
+use self::{
+    follow::levels,
+    rows::{event, fresh, instance, noun, row},
+};
+pub(crate) use self::{
+    follow::{News, SWEEP, Turn},
+    rows::MIGRATIONS,
+};
 use crate::{
     error::Error,
-    model::{Draft, Illegal, Instance, Patience},
+    model::{Draft, Event as Happened, Instance, Patience},
 };
 
 /// Rings when an instance became due.
@@ -96,7 +102,7 @@ impl Store {
         let (request, made, author) = (&request, &made, &Author::of(call));
         let written = self.db.write("instances.create_instance", |tx| async move {
             once(&tx, request, || async {
-                insert(&tx, author, made).await?;
+                insert(&tx, author, (made, &self.patience)).await?;
                 Ok::<_, Error>(made.instance_id)
             })
             .await
@@ -116,12 +122,16 @@ impl Store {
         let (request, made, author) = (&request, &made, &Author::of(call));
         let written = self.db.write("instances.auto_activate", |tx| async move {
             once(&tx, request, || async {
-                if insert(&tx, author, made).await? {
+                if insert(&tx, author, (made, &self.patience)).await? {
                     return Ok(made.instance_id);
                 }
                 let found = standing(&tx, request, made).await?;
                 let (id, now) = (found.instance_id, tx.now());
-                change(&tx, author, found, |instance| instance.retried(&self.patience, now)).await?;
+                let retried = |instance: &mut Instance| {
+                    instance.retried(&self.patience, now);
+                    Ok(())
+                };
+                change(&tx, author, (found, &self.patience), retried).await?;
                 Ok::<_, Error>(id)
             })
             .await
@@ -156,6 +166,45 @@ impl Store {
         Ok(Paged::cut(nouns, page, |instance| instance.instance_id.to_string()))
     }
 
+    /// The live instance that AutoActivate made of an offering in a project.
+    pub(crate) async fn live(
+        &self,
+        scope: &Scope,
+        project: ProjectId,
+        offering: OfferingId,
+    ) -> Result<Option<InstanceId>, Error> {
+        let found = scope::scoped::<instance::Entity>(scope)
+            .filter(instance::Column::AutoKey.eq(rows::auto_key_of(project, offering)))
+            .one(self.db.read())
+            .await
+            .map_err(souk_db::Error::from)?;
+        Ok(found.map(|found| noun(&found)).transpose()?.map(|found| found.instance_id))
+    }
+
+    /// A page of what happened to an instance, newest first.
+    pub(crate) async fn events(
+        &self,
+        scope: &Scope,
+        id: InstanceId,
+        page: &Page,
+    ) -> Result<Paged<Happened>, Error> {
+        self.get(scope, id).await?;
+        let mut query = event::Entity::find()
+            .filter(event::Column::InstanceId.eq(id.to_string()))
+            .order_by_desc(event::Column::Seq)
+            .limit(page.size.saturating_add(1));
+        if !page.after.is_empty() {
+            let after: i64 =
+                page.after.parse().map_err(|error| souk_db::Error::value("the page's key", error))?;
+            query = query.filter(event::Column::Seq.lt(after));
+        }
+        let found = query.all(self.db.read()).await.map_err(souk_db::Error::from)?;
+        let cut = Paged::cut(found, page, |row| row.seq.to_string());
+        let next = cut.next;
+        let items = cut.items.iter().map(rows::happened).collect::<Result<_, _>>()?;
+        Ok(Paged { items, next })
+    }
+
     /// Instances that are due, the longest waiting first.
     pub(crate) async fn due(&self, limit: u64) -> Result<Vec<Instance>, Error> {
         let found = scope::scoped::<instance::Entity>(&for_every_tenant())
@@ -165,15 +214,40 @@ impl Store {
             .all(self.db.read())
             .await
             .map_err(souk_db::Error::from)?;
-        // A row that cannot be read must not keep the others from being served.
-        let readable = found.iter().filter_map(|row| match noun(row) {
-            Ok(instance) => Some(instance),
-            Err(error) => {
-                tracing::error!(instance_id = row.instance_id, %error, "due row cannot be read and is passed over");
-                None
+        let mut due = Vec::with_capacity(found.len());
+        for row in found {
+            match noun(&row) {
+                Ok(instance) => due.push(instance),
+                // A row that cannot be read must not stand before the others for ever.
+                Err(error) => {
+                    tracing::error!(instance_id = row.instance_id, %error, "due row cannot be read");
+                    self.put_aside(&row.instance_id).await?;
+                }
             }
+        }
+        Ok(due)
+    }
+
+    /// The instance, when it is due.
+    pub(crate) async fn if_due(&self, id: InstanceId) -> Result<Option<Instance>, Error> {
+        let found = instance::Entity::find_by_id(id.to_string()).one(self.db.read()).await;
+        let found = found.map_err(souk_db::Error::from)?.map(|row| noun(&row)).transpose()?;
+        Ok(found.filter(|instance| instance.is_due(self.db.now())))
+    }
+
+    /// An instance that nothing can be done with now is looked at again after a rest.
+    pub(crate) async fn put_aside(&self, id: &str) -> Result<(), Error> {
+        let written = self.db.write("instances.put_aside", |tx| async move {
+            let later = tx.now() + self.patience.rest;
+            instance::Entity::update_many()
+                .col_expr(instance::Column::NextAttemptTime, later.micros().into())
+                .filter(instance::Column::InstanceId.eq(id))
+                .exec(&tx)
+                .await
+                .map_err(souk_db::Error::from)?;
+            Ok(())
         });
-        Ok(readable.collect())
+        written.await
     }
 
     /// Lets something happen to an instance and answers it as it stands then. `site` names the commit.
@@ -181,27 +255,47 @@ impl Store {
         &self,
         site: &'static str,
         id: InstanceId,
-        happen: impl Fn(&mut Instance, &Patience, Time) -> Result<(), Illegal> + Send + Sync,
+        happen: impl Fn(&mut Instance, &Patience, Time) + Send + Sync,
     ) -> Result<Instance, Error> {
         let (happen, author) = (&happen, &Author::own());
         let written = self.db.write(site, |tx| async move {
             let Some(found) = locked(&tx, id).await? else { return Err(Error::InstanceNotFound(id)) };
             let now = tx.now();
-            change(&tx, author, found, |instance| happen(instance, &self.patience, now)).await
+            let happen = |instance: &mut Instance| {
+                happen(instance, &self.patience, now);
+                Ok(())
+            };
+            change(&tx, author, (found, &self.patience), happen).await
         });
         written.await
     }
 
-    /// The desired state is applied at `revision`; where the org's wallet is empty the instance is paused.
-    pub(crate) async fn applied(&self, id: InstanceId, revision: i64) -> Result<Instance, Error> {
-        let author = &Author::own();
-        let written = self.db.write("instances.applied", |tx| async move {
-            match applied(&tx, author, id, revision).await? {
-                Some(instance) => Ok(instance),
-                None => Err(Error::InstanceNotFound(id)),
-            }
+    /// A caller's command to an instance, once for the call's request; copies get the first answer.
+    pub(crate) async fn command(
+        &self,
+        site: &'static str,
+        (call, id): (&Call, InstanceId),
+        command: &(impl serde::Serialize + Sync),
+        act: impl Fn(&mut Instance, &Patience, Time) -> Result<(), Error> + Send + Sync,
+    ) -> Result<Instance, Error> {
+        let org = self.get(&call.scope, id).await?.org_id;
+        let request = &Request::of(call, org, Some(org), &(id, command))?;
+        let (act, author) = (&act, &Author::of(call));
+        let written = self.db.write(site, |tx| async move {
+            once(&tx, request, || async {
+                let found = one_locked::<instance::Entity>(&tx, &call.scope, id.to_string()).await;
+                let found = found
+                    .map_err(|denial| denial.say(|| Error::InstanceNotFound(id), || Error::Denied(id)))?;
+                let (found, now) = (noun(&found)?, tx.now());
+                let act = |instance: &mut Instance| act(instance, &self.patience, now);
+                let after = change(&tx, author, (found, &self.patience), act).await?;
+                let kept: instance::Model = row(&after)?.try_into_model().map_err(souk_db::Error::from)?;
+                Ok::<_, Error>(kept)
+            })
+            .await
         });
-        written.await
+        let kept = written.await.map(Once::into_answer)?;
+        Ok(noun(&kept)?)
     }
 }
 
@@ -228,38 +322,34 @@ async fn locked(tx: &Tx, id: InstanceId) -> Result<Option<Instance>, Error> {
     }
 }
 
-/// Applies a revision to an instance within a write.
-async fn applied(tx: &Tx, author: &Author, id: InstanceId, revision: i64) -> Result<Option<Instance>, Error> {
-    let Some(found) = locked(tx, id).await? else { return Ok(None) };
-    let empty = depleted::Entity::find_by_id(found.org_id.to_string());
-    let empty = empty.one(tx).await.map_err(souk_db::Error::from)?.is_some();
-    let now = tx.now();
-    change(tx, author, found, |instance| instance.applied(revision, empty, now)).await.map(Some)
-}
-
 /// Inserts a new instance with its events; says no when AutoActivate's key is taken.
-async fn insert(tx: &Tx, author: &Author, made: &Instance) -> Result<bool, Error> {
+async fn insert(tx: &Tx, author: &Author, (made, patience): (&Instance, &Patience)) -> Result<bool, Error> {
+    let mut made = made.clone();
+    made.align(&levels(tx, made.org_id, made.pins.offering_id).await?, patience, tx.now());
     let taken = OnConflict::column(instance::Column::AutoKey).do_nothing().to_owned();
-    let inserted = instance::Entity::insert(row(made)?).on_conflict(taken).exec_without_returning(tx).await;
+    let inserted = instance::Entity::insert(row(&made)?).on_conflict(taken).exec_without_returning(tx).await;
     if inserted.map_err(souk_db::Error::from)? != 1 {
         return Ok(false);
     }
-    tell(tx, author, 0, made).await?;
+    tell(tx, author, 0, &made).await?;
     tx.ring(made.instance_id.to_string());
     tx.ring(DUE);
     Ok(true)
 }
 
-/// Lets something happen to a locked instance and keeps what came of it. The version counts what watchers
-/// can see; a new time to look again is none of that.
+/// Lets something happen to a locked instance, brings it in line with what holds it from outside, and keeps
+/// what came of it. The version counts what watchers can see; a new time to look again is none of that.
 async fn change(
     tx: &Tx,
     author: &Author,
-    before: Instance,
-    happen: impl FnOnce(&mut Instance) -> Result<(), Illegal> + Send,
+    (before, patience): (Instance, &Patience),
+    happen: impl FnOnce(&mut Instance) -> Result<(), Error> + Send,
 ) -> Result<Instance, Error> {
     let mut after = before.clone();
     happen(&mut after)?;
+    if after.state().is_live() {
+        after.align(&levels(tx, after.org_id, after.pins.offering_id).await?, patience, tx.now());
+    }
     if after == before {
         return Ok(after);
     }
@@ -305,7 +395,7 @@ async fn tell(tx: &Tx, author: &Author, before: i64, after: &Instance) -> Result
 }
 
 fn fact(tx: &Tx, author: &Author, kind: &str, instance: &Instance) -> Event {
-    let reasons: Vec<_> = instance.state.pause_reasons().iter().map(|reason| reason.as_str()).collect();
+    let reasons: Vec<_> = instance.stand.reasons().iter().map(|reason| reason.as_str()).collect();
     Event {
         event_id: EventId::new(tx.now(), tx.random()),
         kind: kind.to_owned(),
@@ -321,25 +411,12 @@ fn fact(tx: &Tx, author: &Author, kind: &str, instance: &Instance) -> Event {
             "offeringId": instance.pins.offering_id,
             "offeringVersionId": instance.pins.offering_version_id,
             "planId": instance.pins.plan_id,
-            "state": instance.state.as_str(),
+            "state": instance.state().as_str(),
             "pauseReasons": reasons,
             "revision": instance.revision.to_string(),
             "sourceRef": instance.source_ref,
         }),
     }
-}
-
-/// The instances of an org that serve or are paused, held until the write ends, in the order of their ids.
-async fn serving(tx: &Tx, org: OrgId) -> Result<Vec<Instance>, Error> {
-    let found = instance::Entity::find()
-        .filter(instance::Column::OrgId.eq(org.to_string()))
-        .filter(instance::Column::State.is_in(["ACTIVE", "PAUSED"]))
-        .order_by_asc(instance::Column::InstanceId)
-        .lock_exclusive()
-        .all(tx)
-        .await
-        .map_err(souk_db::Error::from)?;
-    Ok(found.iter().map(noun).collect::<Result<_, _>>()?)
 }
 
 #[cfg(test)]

@@ -1,16 +1,21 @@
 //! Requests into commands; everything wrong with one is said at once.
 
+use serde_json::{Map, Value};
 use souk_kit::wire::Check;
-use souk_proto::souk::instances::v1::{AutoActivateRequest, CreateInstanceRequest};
+use souk_proto::souk::instances::v1::{AutoActivateRequest, CreateInstanceRequest, UpdateConfigRequest};
 use souk_types::{Fault, InstanceId};
 
 use crate::{
     error::DOMAIN,
-    model::{AutoActivate, CreateInstance},
+    model::{AutoActivate, Configure, CreateInstance, Hold},
 };
 
 /// The longest `source_ref`, in bytes.
 const SOURCE_REF: usize = 255;
+/// The largest `config_json`, in bytes.
+const CONFIG: usize = 64 * 1024;
+/// Most capabilities that one update names.
+const CAPABILITIES: usize = 100;
 
 pub(super) fn create_instance(ask: &CreateInstanceRequest) -> Result<CreateInstance, Fault> {
     let mut check = Check::default();
@@ -40,4 +45,27 @@ pub(super) fn instance_id(text: &str) -> Result<InstanceId, Fault> {
     let mut check = Check::default();
     let id = check.parse("instance_id", text);
     check.done(DOMAIN, id)
+}
+
+pub(super) fn hold(id: &str, reason: String) -> Result<(InstanceId, Hold), Fault> {
+    instance_id(id).map(|id| (id, Hold { reason }))
+}
+
+pub(super) fn update_config(ask: &UpdateConfigRequest) -> Result<(InstanceId, Configure), Fault> {
+    let mut check = Check::default();
+    let id = check.parse("instance_id", &ask.instance_id);
+    check.require(ask.config_json.len() <= CONFIG, "config_json", "must be at most 64 KiB");
+    check.require(ask.capabilities.len() <= CAPABILITIES, "capabilities", "must be at most 100 names");
+    let config: Map<String, Value> = match serde_json::from_str(&ask.config_json) {
+        _ if ask.config_json.len() > CONFIG => Map::new(),
+        Ok(Value::Object(config)) => config,
+        Ok(_) | Err(_) => {
+            check.note("config_json", "must be a JSON object by capability");
+            Map::new()
+        }
+    };
+    let capabilities: std::collections::BTreeSet<String> = ask.capabilities.iter().cloned().collect();
+    let named = |name: &String| capabilities.is_empty() || capabilities.contains(name);
+    check.require(config.keys().all(named), "config_json", "must name only what capabilities names");
+    check.done(DOMAIN, id.map(|id| (id, Configure { config, capabilities })))
 }

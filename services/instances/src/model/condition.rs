@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use souk_types::Time;
 
-/// A step of provisioning; its name is the condition's type.
+/// A step of an instance's life; its name is the condition's type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
     /// Billing opened the account.
@@ -12,11 +12,18 @@ pub enum Step {
     Committed,
     /// The desired state is applied.
     Applied,
+    /// Billing lets the account spend, or keeps it from it, as the instance wants it.
+    AccountState,
+    /// Delivery took the desired state away.
+    Removed,
 }
 
 impl Step {
     /// Every step, in the order in which they are taken.
-    pub const ALL: [Self; 3] = [Self::AccountOpen, Self::Committed, Self::Applied];
+    pub const ALL: [Self; 5] =
+        [Self::AccountOpen, Self::Committed, Self::Applied, Self::AccountState, Self::Removed];
+    /// The steps of provisioning.
+    pub const FIRST: [Self; 3] = [Self::AccountOpen, Self::Committed, Self::Applied];
 
     /// The condition's type.
     #[must_use]
@@ -25,6 +32,8 @@ impl Step {
             Self::AccountOpen => "AccountOpen",
             Self::Committed => "Committed",
             Self::Applied => "Applied",
+            Self::AccountState => "AccountState",
+            Self::Removed => "Removed",
         }
     }
 }
@@ -78,6 +87,11 @@ pub struct Conditions {
     account_open: Condition,
     committed: Condition,
     applied: Condition,
+    /// The condition of a step that not every instance comes to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    account_state: Option<Condition>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    removed: Option<Condition>,
 }
 
 impl Conditions {
@@ -85,17 +99,31 @@ impl Conditions {
     #[must_use]
     pub fn new(now: Time) -> Self {
         let waiting = Condition::waiting(now);
-        Self { account_open: waiting.clone(), committed: waiting.clone(), applied: waiting }
+        Self {
+            account_open: waiting.clone(),
+            committed: waiting.clone(),
+            applied: waiting,
+            account_state: None,
+            removed: None,
+        }
     }
 
-    /// Where a step stands.
+    /// Where a step stands; `None` for a step that was never come to.
     #[must_use]
-    pub const fn of(&self, step: Step) -> &Condition {
+    pub const fn get(&self, step: Step) -> Option<&Condition> {
         match step {
-            Step::AccountOpen => &self.account_open,
-            Step::Committed => &self.committed,
-            Step::Applied => &self.applied,
+            Step::AccountOpen => Some(&self.account_open),
+            Step::Committed => Some(&self.committed),
+            Step::Applied => Some(&self.applied),
+            Step::AccountState => self.account_state.as_ref(),
+            Step::Removed => self.removed.as_ref(),
         }
+    }
+
+    /// Whether a step is taken.
+    #[must_use]
+    pub fn hold(&self, step: Step) -> bool {
+        self.get(step).is_some_and(Condition::holds)
     }
 
     /// Says where a step stands; the transition time moves only when the status does.
@@ -104,6 +132,8 @@ impl Conditions {
             Step::AccountOpen => &mut self.account_open,
             Step::Committed => &mut self.committed,
             Step::Applied => &mut self.applied,
+            Step::AccountState => self.account_state.get_or_insert_with(|| Condition::waiting(now)),
+            Step::Removed => self.removed.get_or_insert_with(|| Condition::waiting(now)),
         };
         if condition.status != status {
             condition.transition_time = now;
@@ -124,8 +154,9 @@ mod tests {
         let mut conditions = Conditions::new(first);
         conditions.set(Step::Committed, Status::False, ("Away", "away".into()), second);
         conditions.set(Step::Committed, Status::False, ("Busy", "busy".into()), third);
-        let committed = conditions.of(Step::Committed);
+        let committed = conditions.get(Step::Committed).unwrap();
         assert_eq!((committed.reason.as_str(), committed.transition_time), ("Busy", second));
-        assert_eq!(conditions.of(Step::Applied).transition_time, first);
+        assert_eq!(conditions.get(Step::Applied).unwrap().transition_time, first);
+        assert_eq!(conditions.get(Step::Removed), None, "nobody came to it");
     }
 }

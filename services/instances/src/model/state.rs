@@ -1,6 +1,6 @@
 //! Where an instance stands, and the one function that says where it may go.
 //!
-//! Pure and total: every pair of a state and a trigger has an answer. No state is set in any other way.
+//! Pure and total: every pair of a stand and a trigger has an answer. No state is set in any other way.
 
 use std::{fmt, str::FromStr};
 
@@ -114,8 +114,8 @@ pub enum State {
     Provisioning,
     /// Serves.
     Active,
-    /// Does not serve until the set is empty, which it never is in this state.
-    Paused(PauseReasons),
+    /// Would serve, but for its pause reasons.
+    Paused,
     /// Is being taken down.
     Terminating,
     /// Gone for good.
@@ -125,22 +125,16 @@ pub enum State {
 }
 
 impl State {
-    /// The state that a name and a set of pause reasons stand for in a table.
-    ///
-    /// # Errors
-    /// When the name is none, or PAUSED stands without a reason.
-    pub fn parse(name: &str, reasons: PauseReasons) -> Result<Self, Unknown> {
-        match name {
-            "REQUESTED" => Ok(Self::Requested),
-            "PROVISIONING" => Ok(Self::Provisioning),
-            "ACTIVE" => Ok(Self::Active),
-            "PAUSED" if !reasons.is_empty() => Ok(Self::Paused(reasons)),
-            "TERMINATING" => Ok(Self::Terminating),
-            "TERMINATED" => Ok(Self::Terminated),
-            "FAILED" => Ok(Self::Failed),
-            other => Err(Unknown(other.to_owned())),
-        }
-    }
+    /// Every state.
+    pub const ALL: [Self; 7] = [
+        Self::Requested,
+        Self::Provisioning,
+        Self::Active,
+        Self::Paused,
+        Self::Terminating,
+        Self::Terminated,
+        Self::Failed,
+    ];
 
     /// The name as it stands in tables and events.
     #[must_use]
@@ -149,24 +143,10 @@ impl State {
             Self::Requested => "REQUESTED",
             Self::Provisioning => "PROVISIONING",
             Self::Active => "ACTIVE",
-            Self::Paused(_) => "PAUSED",
+            Self::Paused => "PAUSED",
             Self::Terminating => "TERMINATING",
             Self::Terminated => "TERMINATED",
             Self::Failed => "FAILED",
-        }
-    }
-
-    /// Why it is paused; the empty set where it is not.
-    #[must_use]
-    pub const fn pause_reasons(self) -> PauseReasons {
-        match self {
-            Self::Paused(reasons) => reasons,
-            Self::Requested
-            | Self::Provisioning
-            | Self::Active
-            | Self::Terminating
-            | Self::Terminated
-            | Self::Failed => PauseReasons::NONE,
         }
     }
 
@@ -181,11 +161,91 @@ impl State {
     pub const fn is_coming(self) -> bool {
         matches!(self, Self::Requested | Self::Provisioning)
     }
+
+    /// Whether it serves, or would if it were not paused.
+    #[must_use]
+    pub const fn is_there(self) -> bool {
+        matches!(self, Self::Active | Self::Paused)
+    }
 }
 
-/// What moves an instance from one state to another.
+impl FromStr for State {
+    type Err = Unknown;
+
+    fn from_str(text: &str) -> Result<Self, Unknown> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or_else(|| Unknown(text.to_owned()))
+    }
+}
+
+/// A state with the reasons that hold the instance. What is still on its way may be held too: it is paused
+/// the moment it would serve. PAUSED has a reason, ACTIVE has none, what ends has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Stand {
+    state: State,
+    reasons: PauseReasons,
+}
+
+impl Stand {
+    /// Where every instance begins.
+    pub const REQUESTED: Self = Self { state: State::Requested, reasons: PauseReasons::NONE };
+
+    /// A stand as a table tells of it.
+    ///
+    /// # Errors
+    /// When the reasons do not fit the state.
+    pub fn read(state: State, reasons: PauseReasons) -> Result<Self, Unknown> {
+        let fits = match state {
+            State::Requested | State::Provisioning | State::Failed => true,
+            State::Paused => !reasons.is_empty(),
+            State::Active | State::Terminating | State::Terminated => reasons.is_empty(),
+        };
+        let stand = Self { state, reasons };
+        if fits { Ok(stand) } else { Err(Unknown(format!("{} with {reasons:?}", state.as_str()))) }
+    }
+
+    /// The state.
+    #[must_use]
+    pub const fn state(self) -> State {
+        self.state
+    }
+
+    /// What holds it.
+    #[must_use]
+    pub const fn reasons(self) -> PauseReasons {
+        self.reasons
+    }
+
+    const fn to(self, state: State) -> Self {
+        Self { state, ..self }
+    }
+
+    /// The same place with other reasons; what would serve is PAUSED with some, ACTIVE without.
+    const fn held(self, reasons: PauseReasons) -> Self {
+        let state = match self.state {
+            State::Active | State::Paused if reasons.is_empty() => State::Active,
+            State::Active | State::Paused => State::Paused,
+            other => other,
+        };
+        Self { state, reasons }
+    }
+}
+
+/// What moves an instance. The first four are commands, which may be refused; the others are news, which
+/// come late, twice and out of order, and then change nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Trigger {
+    /// Somebody pauses it for this reason.
+    Pause(PauseReason),
+    /// Somebody takes this reason away; what failed is tried again.
+    Resume(PauseReason),
+    /// Somebody, or its end of life, takes it down.
+    Terminate,
+    /// Somebody gives it another configuration.
+    Configure,
+    /// A reason to pause came up.
+    Held(PauseReason),
+    /// A reason to pause is gone.
+    Released(PauseReason),
     /// Billing opened its account.
     AccountOpened,
     /// Its desired state is applied at its revision.
@@ -194,135 +254,67 @@ pub enum Trigger {
     Failed,
     /// Provisioning begins anew.
     Retried,
-    /// A reason to pause came up.
-    Paused(PauseReason),
-    /// A reason to pause is gone.
-    Resumed(PauseReason),
-    /// It is to be taken down.
-    TerminationBegun,
     /// Nothing is left of it.
     Removed,
 }
 
-/// A move that an instance cannot make.
+/// A command that an instance does not take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an instance that is {} does not take {trigger:?}", .state.as_str())]
-pub struct Illegal {
-    /// Where it stands.
-    pub state: State,
-    /// What was to move it.
-    pub trigger: Trigger,
+pub enum Refused {
+    /// It cannot go there.
+    #[error("an instance that is {} does not take this", .0.as_str())]
+    Illegal(State),
+    /// It is held by other reasons than the one to take away.
+    #[error("the instance is held by {0}, which this does not take away")]
+    Held(PauseReasons),
 }
 
-/// Where a trigger takes an instance.
+/// Where a trigger takes an instance. The whole life of instances stands here.
 ///
 /// # Errors
-/// `Illegal` for every move that is not drawn here.
-pub const fn transition(state: State, trigger: Trigger) -> Result<State, Illegal> {
-    match (state, trigger) {
-        (State::Requested, Trigger::AccountOpened) => Ok(State::Provisioning),
-        (State::Provisioning, Trigger::Applied) => Ok(State::Active),
-        (State::Requested | State::Provisioning, Trigger::Failed) => Ok(State::Failed),
-        (State::Failed, Trigger::Retried) => Ok(State::Requested),
-        (State::Active, Trigger::Paused(reason)) => Ok(State::Paused(PauseReasons::NONE.with(reason))),
-        (State::Paused(reasons), Trigger::Paused(reason)) => Ok(State::Paused(reasons.with(reason))),
-        (State::Paused(reasons), Trigger::Resumed(reason)) if reasons.contains(reason) => {
-            let left = reasons.without(reason);
-            Ok(if left.is_empty() { State::Active } else { State::Paused(left) })
+/// `Refused`, for commands only.
+pub const fn transition(at: Stand, trigger: Trigger) -> Result<Stand, Refused> {
+    use State::{Active, Failed, Paused, Provisioning, Requested, Terminated, Terminating};
+    let live = at.state.is_live();
+    match trigger {
+        Trigger::Pause(_) | Trigger::Resume(_) | Trigger::Configure if !live => {
+            Err(Refused::Illegal(at.state))
         }
-        (
-            State::Requested | State::Provisioning | State::Active | State::Paused(_) | State::Failed,
-            Trigger::TerminationBegun,
-        ) => Ok(State::Terminating),
-        (State::Terminating, Trigger::Removed) => Ok(State::Terminated),
-        (state, trigger) => Err(Illegal { state, trigger }),
+        Trigger::Pause(reason) => Ok(at.held(at.reasons.with(reason))),
+        Trigger::Resume(reason) => match at.state {
+            Failed => Ok(at.held(at.reasons.without(reason)).to(Requested)),
+            _ if at.reasons.contains(reason) || at.reasons.is_empty() => {
+                Ok(at.held(at.reasons.without(reason)))
+            }
+            _ => Err(Refused::Held(at.reasons)),
+        },
+        Trigger::Configure => Ok(at),
+        Trigger::Terminate if live => Ok(Stand { state: Terminating, reasons: PauseReasons::NONE }),
+        Trigger::Held(reason) if live => Ok(at.held(at.reasons.with(reason))),
+        Trigger::Released(reason) if live => Ok(at.held(at.reasons.without(reason))),
+        Trigger::Terminate | Trigger::Held(_) | Trigger::Released(_) => Ok(at),
+        Trigger::AccountOpened => match at.state {
+            Requested => Ok(at.to(Provisioning)),
+            Provisioning | Active | Paused | Terminating | Terminated | Failed => Ok(at),
+        },
+        Trigger::Applied => match at.state {
+            Provisioning => Ok(at.to(Active).held(at.reasons)),
+            Requested | Active | Paused | Terminating | Terminated | Failed => Ok(at),
+        },
+        Trigger::Failed => match at.state {
+            Requested | Provisioning => Ok(at.to(Failed)),
+            Active | Paused | Terminating | Terminated | Failed => Ok(at),
+        },
+        Trigger::Retried => match at.state {
+            Failed => Ok(at.to(Requested)),
+            Requested | Provisioning | Active | Paused | Terminating | Terminated => Ok(at),
+        },
+        Trigger::Removed => match at.state {
+            Terminating => Ok(at.to(Terminated)),
+            Requested | Provisioning | Active | Paused | Terminated | Failed => Ok(at),
+        },
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const PLAIN: [State; 6] = [
-        State::Requested,
-        State::Provisioning,
-        State::Active,
-        State::Terminating,
-        State::Terminated,
-        State::Failed,
-    ];
-
-    fn states() -> Vec<State> {
-        let paused = (1_u8..16).map(|bits| State::Paused(PauseReasons(bits)));
-        PLAIN.into_iter().chain(paused).collect()
-    }
-
-    fn triggers() -> Vec<Trigger> {
-        let reasons = PauseReason::ALL.iter();
-        let mut all: Vec<Trigger> =
-            reasons.flat_map(|reason| [Trigger::Paused(*reason), Trigger::Resumed(*reason)]).collect();
-        all.extend([
-            Trigger::AccountOpened,
-            Trigger::Applied,
-            Trigger::Failed,
-            Trigger::Retried,
-            Trigger::TerminationBegun,
-            Trigger::Removed,
-        ]);
-        all
-    }
-
-    #[test]
-    fn exactly_the_drawn_moves_are_possible() {
-        let legal = states()
-            .iter()
-            .flat_map(|state| triggers().into_iter().map(|trigger| transition(*state, trigger)))
-            .filter(Result::is_ok)
-            .count();
-        // Each paused set takes every reason, gives back those it holds (32 in all 15 sets), and ends.
-        let paused = 15 * PauseReason::ALL.len() + 32 + 15;
-        let others = 1 + 1 + 2 + 1 + PauseReason::ALL.len() + 4 + 1;
-        assert_eq!(legal, paused + others);
-    }
-
-    #[test]
-    fn every_state_is_read_back_as_it_was_written() {
-        for state in states() {
-            let reasons = state.pause_reasons().to_string().parse().unwrap();
-            assert_eq!(State::parse(state.as_str(), reasons), Ok(state));
-        }
-        for (name, reasons) in [("PAUSED", ""), ("", ""), ("active", ""), ("LOST", "MANUAL")] {
-            assert!(State::parse(name, reasons.parse().unwrap()).is_err(), "{name}");
-        }
-        assert!("MANUAL,BORED".parse::<PauseReasons>().is_err());
-    }
-
-    proptest! {
-        /// However its life goes, a paused instance has a reason, a terminated one stays so, and only
-        /// reasons that came up and did not go hold it.
-        #[test]
-        fn any_life_keeps_the_rules(steps in proptest::collection::vec(0..triggers().len(), 0..60)) {
-            let (mut state, mut held) = (State::Requested, PauseReasons::NONE);
-            for step in steps {
-                let trigger = triggers()[step];
-                let next = transition(state, trigger);
-                if state == State::Terminated {
-                    prop_assert!(next.is_err());
-                }
-                let Ok(next) = next else { continue };
-                match trigger {
-                    Trigger::Paused(reason) => held = held.with(reason),
-                    Trigger::Resumed(reason) => held = held.without(reason),
-                    Trigger::TerminationBegun => held = PauseReasons::NONE,
-                    _ => {}
-                }
-                prop_assert_eq!(next.pause_reasons(), held);
-                prop_assert!(!matches!(next, State::Paused(reasons) if reasons.is_empty()));
-                prop_assert!(matches!(next, State::Paused(_)) || held.is_empty());
-                state = next;
-            }
-        }
-    }
-}
+mod tests;

@@ -3,13 +3,13 @@
 use serde_json::{Map, Value};
 use souk_kit::{House, Refusal};
 use souk_proto::souk::catalog::v1::{
-    self as pb, GetOfferingVersionRequest, catalog_service_client::CatalogServiceClient,
+    self as pb, GetOfferingRequest, GetOfferingVersionRequest, catalog_service_client::CatalogServiceClient,
 };
-use souk_types::{Acting, OfferingVersionId, PartName, Reason};
+use souk_types::{Acting, OfferingId, OfferingVersionId, PartName, Reason};
 
 use crate::{
     error::Error,
-    model::{Limits, Plan, Version},
+    model::{Limits, Plan, Sale, Version},
 };
 
 /// Asks catalog.
@@ -26,7 +26,7 @@ impl Catalog {
     /// A published version. A draft is as if it did not exist.
     pub(crate) async fn version(&self, acting: Acting, id: OfferingVersionId) -> Result<Version, Error> {
         let mut client = CatalogServiceClient::new(self.house.dial().to(PartName::Catalog, acting));
-        let request = GetOfferingVersionRequest { offering_version_id: id.to_string() };
+        let request = GetOfferingVersionRequest { offering_version_id: id.to_string(), ..Default::default() };
         let answer = client.get_offering_version(request).await.map_err(|status| {
             let refusal = Refusal::read("catalog", &status);
             if refusal.is(Reason::OfferingVersionNotFound) {
@@ -40,6 +40,20 @@ impl Catalog {
             return Err(Error::OfferingVersionNotFound(id));
         }
         decode(version)
+    }
+
+    /// Whether an offering may be taken.
+    pub(crate) async fn sale(&self, acting: Acting, id: OfferingId) -> Result<Sale, Error> {
+        let mut client = CatalogServiceClient::new(self.house.dial().to(PartName::Catalog, acting));
+        let request = GetOfferingRequest { offering_id: id.to_string() };
+        let answer =
+            client.get_offering(request).await.map_err(|status| Refusal::read("catalog", &status))?;
+        let offering = answer.into_inner().offering.ok_or_else(|| garbled("offering"))?;
+        match offering.state() {
+            pb::offering::State::Active | pb::offering::State::Unspecified => Ok(Sale::Open),
+            pb::offering::State::Paused => Ok(Sale::Paused),
+            pb::offering::State::Ending | pb::offering::State::Ended => Ok(Sale::Ended),
+        }
     }
 }
 

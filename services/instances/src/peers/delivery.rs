@@ -2,12 +2,12 @@
 
 use souk_kit::{House, Refusal, dial::PartChannel};
 use souk_proto::souk::delivery::v1::{
-    ApplyRequest, Desired, GetAppliedRequest, delivery_service_client::DeliveryServiceClient,
+    ApplyRequest, Desired, GetAppliedRequest, RemoveRequest, delivery_service_client::DeliveryServiceClient,
 };
 use souk_types::{PartName, Reason};
 
 use super::{setback, within};
-use crate::model::{Instance, Setback};
+use crate::model::{Instance, Setback, effective};
 
 /// Asks delivery.
 #[derive(Clone)]
@@ -36,11 +36,26 @@ impl Delivery {
         Ok(answer.map_err(|status| setback("delivery", &status))?.into_inner().revision)
     }
 
+    /// Commits that the instance should be no more.
+    pub(crate) async fn remove(&self, instance: &Instance) -> Result<(), Setback> {
+        let request = RemoveRequest {
+            org_id: instance.org_id.to_string(),
+            request_id: format!("remove:{}:{}", instance.instance_id, instance.revision),
+            instance_id: instance.instance_id.to_string(),
+            revision: instance.revision,
+        };
+        let answer = self.client(instance).remove(within(request)).await;
+        answer.map_err(|status| setback("delivery", &status)).map(|_| ())
+    }
+
     /// The revision that is applied; `None` where none ever was.
     pub(crate) async fn applied_revision(&self, instance: &Instance) -> Result<Option<i64>, Setback> {
         let request = GetAppliedRequest { instance_id: instance.instance_id.to_string() };
         match self.client(instance).get_applied(within(request)).await {
-            Ok(answer) => Ok(answer.into_inner().applied.map(|applied| applied.revision)),
+            Ok(answer) => {
+                let applied = answer.into_inner().applied.filter(|applied| !applied.removed);
+                Ok(applied.map(|applied| applied.revision))
+            }
             Err(status) if Refusal::read("delivery", &status).is(Reason::AppliedStateNotFound) => Ok(None),
             Err(status) => Err(setback("delivery", &status)),
         }
@@ -58,11 +73,11 @@ fn desired(instance: &Instance) -> Desired {
         revision: instance.revision,
         host: String::new(),
         path: instance.path(),
-        capabilities: pins.capabilities.clone(),
+        capabilities: effective::capabilities(&instance.config.effective),
         runs_per_minute: pins.limits.runs_per_minute,
         input_bytes: pins.limits.input_bytes,
         // Deny by default: a tool is allowed by a binding, and there are none yet.
         tools: Vec::new(),
-        effective_config_json: serde_json::Value::Object(pins.effective_config.clone()).to_string(),
+        effective_config_json: serde_json::Value::Object(instance.config.effective.clone()).to_string(),
     }
 }

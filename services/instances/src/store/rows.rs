@@ -2,13 +2,19 @@
 
 use sea_orm::ActiveValue::Set;
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Map;
 use souk_db::{Error, Migration, Tenant};
-use souk_types::Time;
+use souk_types::{
+    Time,
+    id::{OfferingId, ProjectId},
+};
 
-use crate::model::{Agenda, Instance, PauseReasons, State};
+use crate::model::{Agenda, Config, Event, Instance, PauseReasons, Pins, Served, Stand, State};
 
 /// The schema's life.
-pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
+pub(crate) const MIGRATIONS: &[Migration] = &[FIRST, LIFE];
+
+const FIRST: Migration = Migration {
     name: "0001-instances",
     up: &[
         "CREATE TABLE instance (
@@ -51,13 +57,35 @@ pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
         )",
         "CREATE TABLE depleted_wallet (org_id {id} PRIMARY KEY, since_time {time} NOT NULL)",
     ],
-}];
+};
+
+const LIFE: Migration = Migration {
+    name: "0002-life",
+    up: &[
+        "ALTER TABLE instance ADD COLUMN config {json}",
+        "ALTER TABLE instance ADD COLUMN gate {json}",
+        "ALTER TABLE instance ADD COLUMN end_time {time}",
+        // What served before had no time to be looked at again.
+        "UPDATE instance SET next_attempt_time = update_time
+            WHERE next_attempt_time IS NULL AND state IN ('ACTIVE', 'PAUSED')",
+        "CREATE INDEX instance_of_org ON instance (org_id, instance_id)",
+        "CREATE INDEX instance_of_offering ON instance (offering_id, instance_id)",
+        "CREATE TABLE offering_life (
+            offering_id {id} PRIMARY KEY,
+            paused {flag} NOT NULL,
+            ended {flag} NOT NULL,
+            end_time {time}
+        )",
+        "CREATE TABLE sweep (kind {text} NOT NULL, id {id} NOT NULL, after_id {id} NOT NULL, PRIMARY KEY (kind, id))",
+    ],
+};
 
 /// One instance.
 pub(super) mod instance {
     use sea_orm::entity::prelude::*;
 
-    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    /// The request log keeps it too, as the answer to a command: a field that comes later has a default.
+    #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, DeriveEntityModel)]
     #[sea_orm(table_name = "instance")]
     pub(crate) struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
@@ -85,6 +113,10 @@ pub(super) mod instance {
         pub create_time: i64,
         pub update_time: i64,
         pub version: i64,
+        /// `None` in a row that was written before configurations were kept apart.
+        pub config: Option<String>,
+        pub gate: Option<String>,
+        pub end_time: Option<i64>,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
@@ -143,6 +175,46 @@ pub(super) mod depleted {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// What catalog told of an offering's life; an offering without a row is sold and serves.
+pub(super) mod offering {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "offering_life")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub offering_id: String,
+        pub paused: bool,
+        pub ended: bool,
+        pub end_time: Option<i64>,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// An org or offering whose instances are being brought in line, up to `after_id` already.
+pub(super) mod sweep {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "sweep")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub kind: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: String,
+        pub after_id: String,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 fn json(what: &'static str, value: &impl Serialize) -> Result<String, Error> {
     serde_json::to_string(value).map_err(|error| Error::value(what, error))
 }
@@ -160,8 +232,23 @@ fn parse<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
 
 /// The key of which there is one while an instance of AutoActivate lives.
 pub(super) fn auto_key(instance: &Instance) -> Option<String> {
-    let holds = instance.automatic && instance.state.is_live();
-    holds.then(|| format!("{}/{}", instance.project_id, instance.pins.offering_id))
+    let holds = instance.automatic && instance.state().is_live();
+    holds.then(|| auto_key_of(instance.project_id, instance.pins.offering_id))
+}
+
+/// The key of a project and offering.
+pub(super) fn auto_key_of(project: ProjectId, offering: OfferingId) -> String {
+    format!("{project}/{offering}")
+}
+
+/// The event that a row tells of.
+pub(super) fn happened(row: &event::Model) -> Result<Event, Error> {
+    let text = serde_json::Value::String(row.happening.clone());
+    Ok(Event {
+        occur_time: Time::from_micros(row.occur_time),
+        happening: serde_json::from_value(text).map_err(|error| Error::value("happening", error))?,
+        message: row.message.clone(),
+    })
 }
 
 /// The row of an instance, whole.
@@ -178,8 +265,8 @@ pub(super) fn row(instance: &Instance) -> Result<instance::ActiveModel, Error> {
         source_ref: Set(instance.source_ref.clone()),
         automatic: Set(instance.automatic),
         auto_key: Set(auto_key(instance)),
-        state: Set(instance.state.as_str().to_owned()),
-        pause_reasons: Set(instance.state.pause_reasons().to_string()),
+        state: Set(instance.state().as_str().to_owned()),
+        pause_reasons: Set(instance.stand.reasons().to_string()),
         conditions: Set(json("conditions", &instance.conditions)?),
         events: Set(json("events", &instance.events)?),
         event_count: Set(instance.event_count),
@@ -191,24 +278,36 @@ pub(super) fn row(instance: &Instance) -> Result<instance::ActiveModel, Error> {
         create_time: Set(instance.create_time.micros()),
         update_time: Set(instance.update_time.micros()),
         version: Set(instance.version),
+        config: Set(Some(json("config", &instance.config)?)),
+        gate: Set(Some(json("gate", &instance.gate)?)),
+        end_time: Set(instance.end_time.map(Time::micros)),
     })
 }
 
 /// The instance that a row tells of.
 pub(super) fn noun(row: &instance::Model) -> Result<Instance, Error> {
     let reasons: PauseReasons = parse("pause_reasons", &row.pause_reasons)?;
+    let state: State = parse("state", &row.state)?;
+    let pins: Pins = read("pins", &row.pins)?;
+    let config = match &row.config {
+        Some(config) => read("config", config)?,
+        None => before_layers(&pins, state, row.revision),
+    };
     Ok(Instance {
         instance_id: parse("instance_id", &row.instance_id)?,
         org_id: parse("org_id", &row.org_id)?,
         project_id: parse("project_id", &row.project_id)?,
-        pins: read("pins", &row.pins)?,
+        pins,
         source_ref: row.source_ref.clone(),
         automatic: row.automatic,
-        state: State::parse(&row.state, reasons).map_err(|error| Error::value("state", error))?,
+        stand: Stand::read(state, reasons).map_err(|error| Error::value("pause_reasons", error))?,
         conditions: read("conditions", &row.conditions)?,
         events: read("events", &row.events)?,
         event_count: row.event_count,
         revision: row.revision,
+        config,
+        gate: row.gate.as_deref().map(|gate| read("gate", gate)).transpose()?.unwrap_or_default(),
+        end_time: row.end_time.map(Time::from_micros),
         agenda: Agenda {
             attempts: u32::try_from(row.attempts).map_err(|error| Error::value("attempts", error))?,
             failures: u32::try_from(row.failures).map_err(|error| Error::value("failures", error))?,
@@ -221,8 +320,18 @@ pub(super) fn noun(row: &instance::Model) -> Result<Instance, Error> {
     })
 }
 
+/// The configuration of a row that was written when there was one layer and one revision.
+fn before_layers(pins: &Pins, state: State, revision: i64) -> Config {
+    let mut effective = pins.version_config.clone();
+    for name in &pins.capabilities {
+        effective.entry(name.as_str()).or_insert_with(|| Map::new().into());
+    }
+    let served = state.is_there().then(|| Served { revision, effective: effective.clone() });
+    Config { overrides: Map::new(), effective, served }
+}
+
 /// The events that happened between two stands of an instance, each with its place in its life.
-pub(super) fn fresh(before: i64, after: &Instance) -> impl Iterator<Item = (i64, &crate::model::Event)> {
+pub(super) fn fresh(before: i64, after: &Instance) -> impl Iterator<Item = (i64, &Event)> {
     let count = usize::try_from(after.event_count.saturating_sub(before)).unwrap_or(0);
     let skip = after.events.len().saturating_sub(count);
     (before + 1..).zip(after.events.iter().skip(skip))

@@ -12,7 +12,7 @@ use souk_types::{
 };
 
 use super::*;
-use crate::model::{Limits, Pins, State, Trigger, state::transition};
+use crate::model::{Limits, Pins, State};
 
 const ORG: OrgId = OrgId::from_bits(1);
 const PROJECT: ProjectId = ProjectId::from_bits(11);
@@ -21,6 +21,7 @@ const PATIENCE: Patience = Patience {
     first_pause: Duration::from_millis(200),
     longest_pause: Duration::from_secs(30),
     rest: Duration::from_secs(300),
+    look_again: Duration::from_secs(21_600),
 };
 
 fn store(database: &Database) -> Store {
@@ -42,10 +43,12 @@ fn draft(store: &Store, automatic: bool) -> Draft {
         price_schedule_hash: "bb".into(),
         capabilities: vec!["run".into()],
         limits: Limits { runs_per_minute: 3, input_bytes: 9, concurrent_runs: 1 },
-        effective_config: Map::from_iter([("z".to_owned(), 1.into()), ("a".to_owned(), 2.into())]),
+        version_config: Map::from_iter([("z".to_owned(), 1.into()), ("a".to_owned(), 2.into())]),
+        plan_config: Map::new(),
     };
     let (instance_id, source_ref) = (store.fresh_id(), "it's; -- é".to_owned());
-    Draft { instance_id, org_id: ORG, project_id: PROJECT, pins, source_ref, automatic }
+    let effective = pins.version_config.clone();
+    Draft { instance_id, org_id: ORG, project_id: PROJECT, pins, source_ref, automatic, effective }
 }
 
 fn call(request_id: &str) -> Call {
@@ -66,11 +69,25 @@ async fn count(store: &Store, table: &str) -> i64 {
     row.unwrap().try_get_by_index(0).unwrap()
 }
 
+/// Sweeps until nothing is left, and says how many turns it took.
+async fn swept(store: &Store, batch: u64) -> usize {
+    let mut turns = 1;
+    while store.sweep(batch).await.unwrap() {
+        turns += 1;
+    }
+    turns
+}
+
 async fn served(store: &Store) -> Instance {
     let id = store.create(&call("served"), &"served", draft(store, false)).await.unwrap();
-    let opened = |instance: &mut Instance, _: &_, now| instance.account_opened(now);
+    serve(store, id).await
+}
+
+async fn serve(store: &Store, id: InstanceId) -> Instance {
+    let opened = |instance: &mut Instance, patience: &Patience, now| instance.account_opened(patience, now);
     store.let_happen("instances.open_account", id, opened).await.unwrap();
-    store.applied(id, 1).await.unwrap()
+    let applied = |instance: &mut Instance, patience: &Patience, now| instance.applied(1, patience, now);
+    store.let_happen("instances.applied", id, applied).await.unwrap()
 }
 
 #[tokio::test]
@@ -104,12 +121,10 @@ async fn the_key_is_free_again_once_the_instance_ends() {
         let first = store.activate(&call("r-1"), &"c", draft(&store, true)).await.unwrap();
         let bought = store.create(&call("r-2"), &"c", draft(&store, false)).await.unwrap();
         assert_ne!(first, bought, "what was bought is not what AutoActivate finds");
-        let end = |instance: &mut Instance, _: &_, _| {
-            instance.state = transition(instance.state, Trigger::TerminationBegun)?;
-            Ok(())
-        };
+        let end =
+            |instance: &mut Instance, patience: &Patience, now| instance.terminate("test", patience, now);
         let ended = store.let_happen("instances.test", first, end).await.unwrap();
-        assert_eq!((ended.state, ended.version), (State::Terminating, 2));
+        assert_eq!((ended.state(), ended.version), (State::Terminating, 2));
         let second = store.activate(&call("r-3"), &"c", draft(&store, true)).await.unwrap();
         assert_ne!(second, first, "{}", database.engine);
         assert_eq!(store.activate(&call("r-1"), &"c", draft(&store, true)).await.unwrap(), first, "replayed");
@@ -121,17 +136,13 @@ async fn a_new_time_to_look_is_no_change_that_watchers_see() {
     for database in all().await {
         let store = store(&database);
         let id = store.create(&call("r"), &"c", draft(&store, false)).await.unwrap();
-        let opened = |instance: &mut Instance, _: &_, now| {
-            instance.account_opened(now)?;
-            instance.committed(1, now);
-            Ok(())
+        let opened = |instance: &mut Instance, patience: &Patience, now| {
+            instance.account_opened(patience, now);
+            instance.committed(1, patience, now);
         };
         let before = store.let_happen("instances.test", id, opened).await.unwrap();
         let mut bell = store.bell();
-        let awaited = |instance: &mut Instance, patience: &_, now| {
-            instance.awaited(patience, now);
-            Ok(())
-        };
+        let awaited = |instance: &mut Instance, patience: &Patience, now| instance.awaited(patience, now);
         let after = store.let_happen("instances.await_applied", id, awaited).await.unwrap();
         assert_eq!(after.version, before.version);
         assert!(bell.try_recv().is_err(), "nobody is woken");
@@ -147,22 +158,26 @@ async fn an_event_of_another_part_acts_once() {
     for database in all().await {
         let store = store(&database);
         let instance = served(&store).await;
+        let wallet = |depleted| News::Wallet { org_id: ORG, depleted };
         for _ in 0..2 {
-            store.take("billing", 7, News::WalletDepleted(ORG)).await.unwrap();
+            store.take("billing", 7, wallet(true)).await.unwrap();
+            swept(&store, 10).await;
         }
         let paused = store.get(&for_every_tenant(), instance.instance_id).await.unwrap();
-        assert_eq!((paused.state.as_str(), paused.version), ("PAUSED", instance.version + 1));
-        store.take("billing", 6, News::WalletRefilled(ORG)).await.unwrap();
+        assert_eq!((paused.state().as_str(), paused.version), ("PAUSED", instance.version + 1));
+        store.take("billing", 6, wallet(false)).await.unwrap();
+        swept(&store, 10).await;
         let found = store.get(&for_every_tenant(), instance.instance_id).await.unwrap();
         assert_eq!(found, paused, "a position that was passed is not taken back");
         store.take("billing", 8, News::Other).await.unwrap();
         assert_eq!(store.cursor("billing").await.unwrap(), 7, "what means nothing costs no write");
         store.take("billing", 64, News::Other).await.unwrap();
         assert_eq!(store.cursor("billing").await.unwrap(), 64, "but is not read again for ever");
-        store.take("delivery", 1, News::WalletRefilled(ORG)).await.unwrap();
+        store.take("delivery", 1, wallet(false)).await.unwrap();
+        swept(&store, 10).await;
         let found = store.get(&for_every_tenant(), instance.instance_id).await.unwrap();
-        assert_eq!(found.state, State::Active, "each log has its own cursor");
-        assert_eq!(count(&store, "depleted_wallet").await, 0);
+        assert_eq!(found.state(), State::Active, "each log has its own cursor");
+        assert_eq!((count(&store, "depleted_wallet").await, count(&store, "sweep").await), (0, 0));
     }
 }
 

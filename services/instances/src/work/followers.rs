@@ -1,11 +1,12 @@
-//! Followers of other parts' events: what delivery applied, and whose wallet is empty.
+//! Followers of other parts' events: what delivery applied, whose wallet is empty, which offering is paused
+//! or ends.
 
 use async_trait::async_trait;
 use serde_json::Value;
 use souk_kit::events::Sink;
-use souk_types::{Event, Fault, PartName};
+use souk_types::{Event, Fault, PartName, Time};
 
-use crate::store::{News, Store};
+use crate::store::{News, Store, Turn};
 
 /// Follows one part's log.
 pub(crate) struct Follower {
@@ -24,13 +25,18 @@ impl Sink for Follower {
     }
 }
 
-/// What an event means here. One that cannot be read means nothing: the loop asks delivery itself, and
-/// billing refuses an empty wallet whether it is paused here or not.
+/// What an event means here. One that cannot be read means nothing: the loop asks delivery itself, billing
+/// refuses an empty wallet whether it is paused here or not, and catalog sells nothing that it does not sell.
 fn read(event: &Event) -> News {
     let news = match event.kind.as_str() {
         "souk.delivery.v1.InstanceApplied" => applied(&event.payload),
-        "souk.billing.v1.WalletDepleted" => event.org_id.map(News::WalletDepleted),
-        "souk.billing.v1.WalletRefilled" => event.org_id.map(News::WalletRefilled),
+        "souk.billing.v1.WalletDepleted" => wallet(event, true),
+        // The second is what logs of before the first say.
+        "souk.billing.v1.WalletReplenished" | "souk.billing.v1.WalletRefilled" => wallet(event, false),
+        "souk.catalog.v1.OfferingPaused" => offering(event, Some(Turn::Paused)),
+        "souk.catalog.v1.OfferingResumed" => offering(event, Some(Turn::Resumed)),
+        "souk.catalog.v1.OfferingEnding" => offering(event, end_time(&event.payload).map(Turn::Ending)),
+        "souk.catalog.v1.OfferingEnded" => offering(event, Some(Turn::Ended)),
         _ => Some(News::Other),
     };
     news.unwrap_or_else(|| {
@@ -39,20 +45,37 @@ fn read(event: &Event) -> News {
     })
 }
 
+fn wallet(event: &Event, depleted: bool) -> Option<News> {
+    event.org_id.map(|org_id| News::Wallet { org_id, depleted })
+}
+
+fn offering(event: &Event, turn: Option<Turn>) -> Option<News> {
+    let named = event.payload.get("offeringId").and_then(Value::as_str).unwrap_or(&event.aggregate_id);
+    Some(News::Offering { offering_id: named.parse().ok()?, turn: turn? })
+}
+
+fn end_time(payload: &Value) -> Option<Time> {
+    whole(payload.get("endTime")?).map(Time::from_micros)
+}
+
+/// 64-bit numbers are texts in JSON; a plain number is understood too.
+fn whole(value: &Value) -> Option<i64> {
+    match value {
+        Value::String(text) => text.parse().ok(),
+        other => other.as_i64(),
+    }
+}
+
 fn applied(payload: &Value) -> Option<News> {
     let instance_id = payload.get("instanceId")?.as_str()?.parse().ok()?;
-    // 64-bit numbers are texts in JSON; a plain number is understood too.
-    let revision = match payload.get("revision")? {
-        Value::String(text) => text.parse().ok()?,
-        other => other.as_i64()?,
-    };
+    let revision = whole(payload.get("revision")?)?;
     Some(News::Applied { instance_id, revision })
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use souk_types::{EventId, InstanceId, OrgId, Time};
+    use souk_types::{EventId, InstanceId, OfferingId, OrgId};
 
     use super::*;
 
@@ -82,9 +105,28 @@ mod tests {
         {
             assert_eq!(applied(odd), News::Other);
         }
-        let org = OrgId::from_bits(2);
-        assert_eq!(read(&event("souk.billing.v1.WalletDepleted", json!({}))), News::WalletDepleted(org));
-        assert_eq!(read(&event("souk.billing.v1.WalletRefilled", json!({}))), News::WalletRefilled(org));
+        let org_id = OrgId::from_bits(2);
+        let wallet = |depleted| News::Wallet { org_id, depleted };
+        assert_eq!(read(&event("souk.billing.v1.WalletDepleted", json!({}))), wallet(true));
+        assert_eq!(read(&event("souk.billing.v1.WalletReplenished", json!({}))), wallet(false));
+        assert_eq!(read(&event("souk.billing.v1.WalletRefilled", json!({}))), wallet(false));
         assert_eq!(read(&event("souk.billing.v1.WalletOpened", json!({}))), News::Other);
+        let offering_id = OfferingId::from_bits(3);
+        let moved = |turn| News::Offering { offering_id, turn };
+        let told = |kind: &str, end| {
+            let payload = json!({ "offeringId": offering_id, "slug": "s", "endTime": end, "reason": "" });
+            read(&event(&format!("souk.catalog.v1.{kind}"), payload))
+        };
+        assert_eq!(told("OfferingPaused", json!(null)), moved(Turn::Paused));
+        assert_eq!(told("OfferingResumed", json!(null)), moved(Turn::Resumed));
+        assert_eq!(told("OfferingEnding", json!("7")), moved(Turn::Ending(Time::from_micros(7))));
+        assert_eq!(told("OfferingEnding", json!(7)), moved(Turn::Ending(Time::from_micros(7))));
+        assert_eq!(told("OfferingEnding", json!(null)), News::Other, "an end without a time is none");
+        assert_eq!(told("OfferingEnded", json!(null)), moved(Turn::Ended));
+        assert_eq!(told("OfferingPublished", json!(null)), News::Other);
+        let mut odd = event("souk.catalog.v1.OfferingPaused", json!({}));
+        assert_eq!(read(&odd), News::Other);
+        odd.aggregate_id = offering_id.to_string();
+        assert_eq!(read(&odd), moved(Turn::Paused), "the aggregate is the offering");
     }
 }

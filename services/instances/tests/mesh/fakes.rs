@@ -2,7 +2,7 @@
 //! they answer.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     future::Future,
     pin::Pin,
     sync::{Arc, Mutex},
@@ -64,6 +64,18 @@ pub(crate) struct Known {
     pub(crate) revisions: BTreeMap<String, i64>,
     /// Whether what is committed is applied at once and told.
     pub(crate) swift: bool,
+    /// Where the offering stands; unset: is sold.
+    pub(crate) sale: Option<catalog::offering::State>,
+    /// Requests for a state of an account, by request id.
+    pub(crate) account_states: BTreeMap<String, billing::SetAccountStateRequest>,
+    /// What the accounts are, by instance.
+    pub(crate) account_now: BTreeMap<String, billing::AccountState>,
+    /// Requests to take away, by request id.
+    pub(crate) removed: BTreeMap<String, delivery::RemoveRequest>,
+    /// Request ids that came again with something else.
+    pub(crate) reused: Vec<String>,
+    /// Requests that speak of one of these are never answered.
+    pub(crate) silent: BTreeSet<String>,
     /// Whose projects are, for operators.
     pub(crate) projects: BTreeMap<ProjectId, OrgId>,
 }
@@ -73,6 +85,7 @@ pub(crate) struct Fakes {
     pub(crate) known: Mutex<Known>,
     pub(crate) delivery_log: Arc<FakeLog>,
     pub(crate) billing_log: Arc<FakeLog>,
+    pub(crate) catalog_log: Arc<FakeLog>,
 }
 
 impl Fakes {
@@ -86,6 +99,29 @@ impl Fakes {
     pub(crate) fn apply(&self, instance: InstanceId, revision: i64) {
         self.known.lock().unwrap().revisions.insert(instance.to_string(), revision);
         self.delivery_log.tell_applied(&instance.to_string(), revision);
+    }
+
+    /// Waits for ever where a test wants a request to stay unanswered.
+    async fn answer(&self, ask: &str) {
+        if self.known.lock().unwrap().silent.iter().any(|word| ask.contains(word)) {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Catalog tells of its offering.
+    pub(crate) fn offering(&self, kind: &str, end_time: Option<Time>) {
+        let payload = json!({
+            "offeringId": OFFERING,
+            "slug": "support-triage",
+            "endTime": end_time.map(|end| end.micros().to_string()),
+            "reason": "",
+        });
+        self.catalog_log.tell(&format!("souk.catalog.v1.{kind}"), None, payload);
+    }
+
+    /// What billing holds an account to be.
+    pub(crate) fn account(&self, instance: &str) -> Option<billing::AccountState> {
+        self.known.lock().unwrap().account_now.get(instance).copied()
     }
 
     pub(crate) fn wallet(&self, kind: &str, org: OrgId) {
@@ -175,8 +211,12 @@ macro_rules! fake {
             {
                 let $this = self;
                 let $ask = request.into_inner();
+                let asked = format!("{:?}", $ask);
                 let answer: Result<$Answer, Status> = run(|| $body);
-                Box::pin(async move { answer.map(Response::new) })
+                Box::pin(async move {
+                    $this.0.answer(&asked).await;
+                    answer.map(Response::new)
+                })
             })*
             $(fn $gone<'life, 'async_trait>(
                 &'life self,
@@ -258,11 +298,18 @@ fake! {
             None => Err(status(Fault::new(Reason::OfferingVersionNotFound, "catalog", "no such version"))),
         }
     }
+    get_offering(this, ask: catalog::GetOfferingRequest) -> catalog::GetOfferingResponse {
+        let known = this.0.known.lock().unwrap();
+        known.catalog.ask("catalog")?;
+        assert_eq!(ask.offering_id, OFFERING.to_string());
+        let state = known.sale.unwrap_or(catalog::offering::State::Active).into();
+        let offering = catalog::Offering { offering_id: ask.offering_id, state, ..Default::default() };
+        Ok(catalog::GetOfferingResponse { offering: Some(offering) })
+    }
     @absent
     create_offering: catalog::CreateOfferingRequest => catalog::CreateOfferingResponse;
     publish_offering_version: catalog::PublishOfferingVersionRequest => catalog::PublishOfferingVersionResponse;
     list_offerings: catalog::ListOfferingsRequest => catalog::ListOfferingsResponse;
-    get_offering: catalog::GetOfferingRequest => catalog::GetOfferingResponse;
     resolve_plan: catalog::ResolvePlanRequest => catalog::ResolvePlanResponse;
     pause_offering: catalog::PauseOfferingRequest => catalog::PauseOfferingResponse;
     resume_offering: catalog::ResumeOfferingRequest => catalog::ResumeOfferingResponse;
@@ -277,12 +324,32 @@ fake! {
     open_account(this, ask: billing::OpenAccountRequest) -> billing::OpenAccountResponse {
         let mut known = this.0.known.lock().unwrap();
         known.billing.ask("billing")?;
+        known.account_now.entry(ask.instance_id.clone()).or_insert(billing::AccountState::Active);
         known.accounts.insert(ask.request_id, ask.instance_id);
         Ok(billing::OpenAccountResponse::default())
     }
+    set_account_state(this, ask: billing::SetAccountStateRequest) -> billing::SetAccountStateResponse {
+        let mut known = this.0.known.lock().unwrap();
+        known.billing.ask("billing")?;
+        let (id, state) = (ask.request_id.clone(), ask.state());
+        let Some(now) = known.account_now.get(&ask.instance_id).copied() else {
+            return Err(status(Fault::new(Reason::AccountNotFound, "billing", "no such account")));
+        };
+        match known.account_states.get(&id) {
+            Some(first) if *first != ask => known.reused.push(id),
+            Some(_) => {}
+            None if now == billing::AccountState::Closed && state != now => {
+                return Err(status(Fault::new(Reason::AccountClosed, "billing", "it is closed")));
+            }
+            None => {
+                known.account_now.insert(ask.instance_id.clone(), state);
+                known.account_states.insert(id, ask);
+            }
+        }
+        Ok(billing::SetAccountStateResponse {})
+    }
     @absent
     open_wallet: billing::OpenWalletRequest => billing::OpenWalletResponse;
-    set_account_state: billing::SetAccountStateRequest => billing::SetAccountStateResponse;
     put_price_schedule: billing::PutPriceScheduleRequest => billing::PutPriceScheduleResponse;
     authorize: billing::AuthorizeRequest => billing::AuthorizeResponse;
     settle: billing::SettleRequest => billing::SettleResponse;
@@ -306,6 +373,9 @@ fake! {
         known.delivery.ask("delivery")?;
         let desired = ask.desired.unwrap();
         let (instance, revision) = (desired.instance_id.clone(), desired.revision);
+        if known.applied.get(&ask.request_id).is_some_and(|first| *first != desired) {
+            known.reused.push(ask.request_id.clone());
+        }
         known.applied.insert(ask.request_id, desired);
         if known.swift {
             known.revisions.insert(instance.clone(), revision);
@@ -313,6 +383,21 @@ fake! {
             this.0.delivery_log.tell_applied(&instance, revision);
         }
         Ok(delivery::ApplyResponse { revision, ..Default::default() })
+    }
+    remove(this, ask: delivery::RemoveRequest) -> delivery::RemoveResponse {
+        let mut known = this.0.known.lock().unwrap();
+        known.delivery.ask("delivery")?;
+        let applied = known.applied.values().filter(|desired| desired.instance_id == ask.instance_id);
+        if applied.map(|desired| desired.revision).max().is_some_and(|newest| newest >= ask.revision) {
+            return Err(status(Fault::new(Reason::InvalidArgument, "delivery", "an old revision")));
+        }
+        known.revisions.remove(&ask.instance_id);
+        if known.removed.get(&ask.request_id).is_some_and(|first| *first != ask) {
+            known.reused.push(ask.request_id.clone());
+        }
+        let revision = ask.revision;
+        known.removed.insert(ask.request_id.clone(), ask);
+        Ok(delivery::RemoveResponse { revision, ..Default::default() })
     }
     get_applied(this, ask: delivery::GetAppliedRequest) -> delivery::GetAppliedResponse {
         let known = this.0.known.lock().unwrap();
@@ -325,7 +410,6 @@ fake! {
         }
     }
     @absent
-    remove: delivery::RemoveRequest => delivery::RemoveResponse;
     @streams watch_applied: delivery::WatchAppliedRequest => WatchAppliedStream of delivery::WatchAppliedResponse;
 }
 

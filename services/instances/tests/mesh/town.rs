@@ -82,7 +82,11 @@ impl Town {
         mesh.serve(&house, mounted).unwrap();
         let log = |log: &Arc<crate::fakes::FakeLog>| -> Option<Arc<dyn Log>> { Some(log.clone()) };
         for (part, routes, log) in [
-            (PartName::Catalog, Routes::new(CatalogServiceServer::new(Catalog(Arc::clone(fakes)))), None),
+            (
+                PartName::Catalog,
+                Routes::new(CatalogServiceServer::new(Catalog(Arc::clone(fakes)))),
+                log(&fakes.catalog_log),
+            ),
             (PartName::Tenancy, Routes::new(TenancyServiceServer::new(Tenancy(Arc::clone(fakes)))), None),
             (
                 PartName::Billing,
