@@ -83,6 +83,9 @@ reasons! {
     SessionNotFound = "SESSION_NOT_FOUND", NotFound, "the caller has no such session", "check the id";
     TrialAlreadyGranted = "TRIAL_ALREADY_GRANTED", Precondition, "trial credits were granted before to this person or to another spelling of the address", "top up the wallet";
     TrialLimitReached = "TRIAL_LIMIT_REACHED", Exhausted, "more trials were asked for than are given in a day", "top up the wallet, or ask the operator";
+    TrialAddressRefused = "TRIAL_ADDRESS_REFUSED", Precondition, "mail domains of throw-away addresses are given no trial", "sign in with a lasting address, or top up the wallet";
+    TrialAddressUnproven = "TRIAL_ADDRESS_UNPROVEN", Precondition, "nobody has shown yet that the address is theirs", "sign in by a link sent to the address before making a workspace, or top up the wallet";
+    InvitationNeedsSignIn = "INVITATION_NEEDS_SIGN_IN", Unauthenticated, "the invited address belongs to somebody who was seen before", "sign in first, then accept: souk invitations accept CODE";
     // catalog
     OfferingNotFound = "OFFERING_NOT_FOUND", NotFound, "no such offering, or not published", "check the id or the slug";
     OfferingVersionNotFound = "OFFERING_VERSION_NOT_FOUND", NotFound, "no such offering version", "check the id";
@@ -123,6 +126,7 @@ reasons! {
     // delivery
     DesiredStateConflict = "DESIRED_STATE_CONFLICT", Aborted, "another writer moved the desired-state repository", "nothing to do: it is tried again";
     AppliedStateNotFound = "APPLIED_STATE_NOT_FOUND", NotFound, "nothing was ever applied for this instance", "check the id";
+    RouteTaken = "ROUTE_TAKEN", Exists, "another instance is reached by this host and path", "choose another host or path";
     // runs and runner
     RunNotFound = "RUN_NOT_FOUND", NotFound, "no such run, or not for this caller to see", "check the id";
     RunFailed = "RUN_FAILED", Precondition, "the run failed; credits for unused budget were released", "see the error of the run";

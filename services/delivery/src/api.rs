@@ -2,6 +2,7 @@
 
 mod decode;
 mod encode;
+mod watch;
 
 use std::sync::Arc;
 
@@ -48,14 +49,20 @@ impl DeliveryService for Api {
         answer(self.service.applied(&call, instance_id).await.map(encode::applied))
     }
 
-    async fn remove(&self, _: Request<RemoveRequest>) -> Result<Response<RemoveResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
+    async fn remove(&self, request: Request<RemoveRequest>) -> Result<Response<RemoveResponse>, Status> {
+        let (call, ask) = open(request)?;
+        let removal = decode::removal(&ask).map_err(status)?;
+        let service = Arc::clone(&self.service);
+        answer(
+            self.house.owned(async move { service.remove(&call, removal).await }).await.map(encode::removed),
+        )
     }
 
     async fn watch_applied(
         &self,
-        _: Request<WatchAppliedRequest>,
+        request: Request<WatchAppliedRequest>,
     ) -> Result<Response<Self::WatchAppliedStream>, Status> {
-        Err(Status::unimplemented("not yet"))
+        let (call, _) = open(request)?;
+        answer(watch::watch(&self.house, Arc::clone(&self.service), call.scope).await)
     }
 }

@@ -31,6 +31,14 @@ pub enum Error {
         /// How often it was tried.
         attempts: u32,
     },
+    /// Another instance claimed this host and path first.
+    #[error("another instance is reached at {host:?} {path:?}")]
+    RouteTaken {
+        /// The host; empty for the gateway's.
+        host: String,
+        /// The path.
+        path: String,
+    },
     /// The repository holds nothing for the instance.
     #[error("nothing was ever applied for {instance_id}")]
     AppliedStateNotFound {
@@ -105,6 +113,9 @@ impl From<Error> for Fault {
                 Self::new(Reason::DesiredStateConflict, DOMAIN, message)
                     .with("attempts", attempts)
                     .retry_in(CONFLICT_RETRY)
+            }
+            Error::RouteTaken { host, path } => {
+                Self::new(Reason::RouteTaken, DOMAIN, message).with("host", host).with("path", path)
             }
             Error::AppliedStateNotFound { instance_id } => {
                 Self::new(Reason::AppliedStateNotFound, DOMAIN, message).with("instance_id", instance_id)

@@ -22,7 +22,9 @@ pub use document::Document;
 pub use folder::{Env, Folder};
 pub use parse::parse;
 pub use render::{CONNECTOR_POLICY, GATEWAY_POLICY, GATEWAY_ROUTE, content_hash, render};
-pub use state::{AppliedState, Committed, DesiredState, Finding, Verdict, judge, weigh};
+pub use state::{
+    AppliedState, Committed, DesiredState, Finding, Removal, Standing, Verdict, judge, weigh, weigh_removal,
+};
 
 /// Group and version of the custom resources: `GatewayRoute`, `GatewayPolicy` and `ConnectorPolicy`, one file
 /// each. Labels under `souk.dev/` say whose a resource is (`env`, `org`, `project`, `instance`), annotations

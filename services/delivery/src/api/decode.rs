@@ -9,13 +9,22 @@ use souk_types::{Fault, id::InstanceId};
 
 use crate::{
     error::DOMAIN,
-    model::{Desired, Document, PayloadCaps, RateLimits, Route},
+    model::{Desired, Document, PayloadCaps, RateLimits, Removal, Route},
 };
 
 pub(super) fn instance_id(text: &str) -> Result<InstanceId, Fault> {
     let mut check = Check::default();
     let id = check.parse("instance_id", text);
     check.done(DOMAIN, id)
+}
+
+pub(super) fn removal(ask: &pb::RemoveRequest) -> Result<Removal, Fault> {
+    let mut check = Check::default();
+    let org_id = check.parse("org_id", &ask.org_id);
+    let instance_id = check.parse("instance_id", &ask.instance_id);
+    check.require(ask.revision > 0, "revision", "must be 1 or more");
+    let removal = || Some(Removal { org_id: org_id?, instance_id: instance_id?, revision: ask.revision });
+    check.done(DOMAIN, removal())
 }
 
 pub(super) fn desired(message: pb::Desired) -> Result<Desired, Fault> {

@@ -26,7 +26,7 @@ pub(super) fn violations(desired: &Desired) -> Vec<Violation> {
     if !(1..=63).contains(&desired.plan.len()) || !desired.plan.bytes().all(slug) {
         found.push(Violation::new("plan", "must be 1 to 63 of a-z, 0-9, '-', '_' and '.'"));
     }
-    route(&desired.route, &mut found);
+    route(desired, &mut found);
     names("capabilities", &desired.capabilities, &mut found);
     names("tools", &desired.tools, &mut found);
     names("mcp_servers", &desired.mcp_servers, &mut found);
@@ -45,7 +45,8 @@ pub(super) fn violations(desired: &Desired) -> Vec<Violation> {
     found
 }
 
-fn route(route: &Route, found: &mut Vec<Violation>) {
+fn route(desired: &Desired, found: &mut Vec<Violation>) {
+    let route = &desired.route;
     let label = |label: &str| {
         let letters = label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         (1..=63).contains(&label.len()) && letters && !label.starts_with('-') && !label.ends_with('-')
@@ -64,6 +65,12 @@ fn route(route: &Route, found: &mut Vec<Violation>) {
         && route.path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(segment));
     if !good && !root_of_own_host {
         let rule = "must be /-separated names of letters, digits and -_.~ ('/' alone needs a host)";
+        found.push(Violation::new("route.path", rule));
+    }
+    // Every instance is reached there by its own id: nobody takes another one's place, not even early.
+    let by_id = route.path == "/i" || route.path.starts_with("/i/");
+    if route.host.is_none() && by_id && *route != Route::default_of(desired.instance_id) {
+        let rule = "on the gateway's host /i/ leads to instances by their id: must be the instance's own";
         found.push(Violation::new("route.path", rule));
     }
 }

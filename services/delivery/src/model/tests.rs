@@ -304,6 +304,7 @@ fn files_are_sorted_by_instance() {
     let mut all = render(&env(), &sample()).unwrap();
     let mut other = sample();
     other.instance_id = InstanceId::from_bits(9);
+    other.route = Route::default_of(other.instance_id);
     all.extend(render(&env(), &other).unwrap());
     all.insert("README.md".into(), b"x".to_vec());
     let (folders, rest) = all.by_folder();

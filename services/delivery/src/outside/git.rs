@@ -9,6 +9,7 @@
 
 mod branch;
 mod build;
+mod list;
 mod lock;
 mod objects;
 mod read;
@@ -16,6 +17,7 @@ mod read;
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::{PoisonError, RwLock},
 };
 
 use gix::{ObjectId, ThreadSafeRepository};
@@ -26,7 +28,8 @@ use crate::{
     model::{Change, CommitId},
 };
 
-pub use read::{Entry, Instances, Snapshot};
+pub use list::Instances;
+pub use read::{Entry, Snapshot};
 
 /// How often a commit is made anew when somebody else moved the branch meanwhile.
 const ATTEMPTS: u32 = 8;
@@ -52,9 +55,18 @@ impl Outcome {
 }
 
 /// The desired-state repository. Handles are cheap to share and see each other's commits.
+///
+/// It may be taken away while it is open. Then it reads as empty, and the next commit makes it anew.
 pub struct Repository {
-    inner: ThreadSafeRepository,
+    opened: RwLock<Opened>,
+    path: PathBuf,
     lock: PathBuf,
+}
+
+/// A handle of the library, and which folder of the disk it is of: one that is gone is remembered in part.
+struct Opened {
+    inner: ThreadSafeRepository,
+    folder: Option<(u64, u64)>,
 }
 
 impl Repository {
@@ -65,17 +77,26 @@ impl Repository {
     /// repository.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let lock = path.with_extension("lock");
-        let parent = above(path);
-        if !parent.try_exists().map_err(storage("look at", parent))? {
-            fs::create_dir_all(parent).map_err(storage("create", parent))?;
-            flush(above(parent))?;
-        }
-        let held = lock::take(&lock)?;
-        if !path.try_exists().map_err(storage("look at", path))? {
-            create(path, parent)?;
-        }
+        let held = hold(path, &lock, !path.try_exists().map_err(storage("look at", path))?)?;
+        let opened = Opened { folder: branch::identity(path)?, inner: open(path)? };
         drop(held);
-        Ok(Self { inner: options().open(path).map_err(git("open"))?, lock })
+        Ok(Self { opened: RwLock::new(opened), path: path.to_owned(), lock })
+    }
+
+    /// The library's handle, of the repository that stands there now.
+    fn local(&self) -> Result<gix::Repository, Error> {
+        let whole = branch::identity(&self.path.join("HEAD"))?.is_some();
+        let folder = if whole { branch::identity(&self.path)? } else { None };
+        {
+            let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
+            // While there is none the old handle finds no branch: the repository reads as empty.
+            if folder.is_none() || opened.folder == folder {
+                return Ok(opened.inner.to_thread_local());
+            }
+        }
+        let mut opened = self.opened.write().unwrap_or_else(PoisonError::into_inner);
+        *opened = Opened { inner: open(&self.path)?, folder };
+        Ok(opened.inner.to_thread_local())
     }
 
     /// Makes one commit of all the changes, on top of whatever the branch names.
@@ -102,10 +123,10 @@ impl Repository {
             change.check()?;
         }
         // Writers of ours wait for each other here; only a foreign writer can win the race below.
-        let _held = lock::take(&self.lock)?;
-        let git_dir = self.inner.path();
+        let _held = hold(&self.path, &self.lock, true)?;
+        let git_dir = self.path.as_path();
         for attempt in 1..=ATTEMPTS {
-            let repository = self.inner.to_thread_local();
+            let repository = self.local()?;
             let head = branch::head(&repository)?;
             let Some(built) = build::build(&repository, head, changes, &build::Note { message, time })?
             else {
@@ -125,7 +146,7 @@ impl Repository {
     /// # Errors
     /// [`Error::Repository`].
     pub fn head(&self) -> Result<Option<CommitId>, Error> {
-        branch::head(&self.inner.to_thread_local())?.map(commit_id).transpose()
+        branch::head(&self.local()?)?.map(commit_id).transpose()
     }
 }
 
@@ -143,6 +164,34 @@ fn options() -> gix::open::Options {
     gix::open::Options::isolated().with(gix::sec::Trust::Full).open_path_as_is(true)
 }
 
+fn open(path: &Path) -> Result<ThreadSafeRepository, Error> {
+    options().open(path).map_err(git("open"))
+}
+
+/// Takes the writers' lock, and where the place is ours sees to it that there is a repository to write to.
+fn hold(path: &Path, lock: &Path, ours: bool) -> Result<lock::Held, Error> {
+    let parent = above(path);
+    if !parent.try_exists().map_err(storage("look at", parent))? {
+        fs::create_dir_all(parent).map_err(storage("create", parent))?;
+        flush(above(parent))?;
+    }
+    let held = lock::take(lock)?;
+    if !ours {
+        return Ok(held);
+    }
+    let head = path.join("HEAD");
+    if !head.try_exists().map_err(storage("look at", &head))? {
+        create(path, parent)?;
+    }
+    for folder in ["objects", "refs/heads"].map(|name| path.join(name)) {
+        if !folder.try_exists().map_err(storage("look at", &folder))? {
+            fs::create_dir_all(&folder).map_err(storage("create", &folder))?;
+            flush(above(&folder))?;
+        }
+    }
+    Ok(held)
+}
+
 /// Creates an empty repository beside its place and moves it there, so that it is never seen half made.
 fn create(path: &Path, parent: &Path) -> Result<(), Error> {
     let fresh = path.with_extension("new");
@@ -154,6 +203,17 @@ fn create(path: &Path, parent: &Path) -> Result<(), Error> {
     ThreadSafeRepository::init_opts(&fresh, kind, gix::create::Options::default(), options())
         .map_err(git("create"))?;
     flush_tree(&fresh)?;
+    // Remains of a repository that lost its head: nothing can be read of them, but they are not ours to delete.
+    if fs::read_dir(path).is_ok_and(|mut names| names.next().is_some()) {
+        let remains = path.with_extension("remains");
+        match fs::remove_dir_all(&remains) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(storage("clear", &remains)(error));
+            }
+            Ok(()) | Err(_) => {}
+        }
+        fs::rename(path, &remains).map_err(storage("move", path))?;
+    }
     fs::rename(&fresh, path).map_err(storage("move", &fresh))?;
     flush(parent)
 }

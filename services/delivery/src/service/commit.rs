@@ -11,12 +11,12 @@ use souk_types::id::InstanceId;
 use super::Service;
 use crate::{
     error::Error,
-    model::{Change, Committed, DesiredState, content_hash, render, replace},
+    model::{Bundle, Change, CommitId, Committed, DesiredState, content_hash, render, replace},
     store::Landed,
 };
 
 /// How many instances one commit changes at the most.
-const GROUP: u64 = 64;
+const GROUP: u64 = 256;
 
 impl Service {
     /// Commits an open request's instance, unless somebody did it meanwhile, and gives the answer.
@@ -51,7 +51,7 @@ impl Service {
                 }
                 // It was checked before it was kept: one such row must not keep the others from Git.
                 Err(error) => {
-                    let id = state.desired.instance_id.to_string();
+                    let id = state.instance_id.to_string();
                     tracing::error!(instance_id = id, %error, "a desired state cannot be rendered");
                     self.store.put_off(&[id], "it cannot be rendered").await?;
                 }
@@ -60,16 +60,18 @@ impl Service {
         if landed.is_empty() {
             return Ok(more);
         }
+        let puts = changes.iter().any(|change| matches!(change, Change::Put { .. }));
         let (message, time) = (message(&landed), self.store.now());
         let outcome = self.git(move |repository| repository.commit(&changes, &message, time)).await;
         let commit = outcome.map(|outcome| outcome.commit().cloned());
         match commit {
-            Ok(Some(commit)) => {
-                self.store.land(&commit, &landed).await?;
-                tracing::debug!(%commit, instances = landed.len(), "committed desired state");
+            Ok(None) if puts => Err(Error::BrokenOff("files were written and no commit holds them".into())),
+            Ok(commit) => {
+                self.store.land(commit.as_ref(), &landed).await?;
+                let commit = commit.as_ref().map(CommitId::as_str);
+                tracing::debug!(commit, instances = landed.len(), "committed desired state");
                 Ok(more)
             }
-            Ok(None) => Err(Error::BrokenOff("files were written and no commit holds them".into())),
             Err(error) => {
                 let ids: Vec<_> = landed.iter().map(|one| one.instance_id.to_string()).collect();
                 self.store.put_off(&ids, problem(&error)).await?;
@@ -78,15 +80,17 @@ impl Service {
         }
     }
 
-    /// The changes that make an instance's folder hold its desired state.
+    /// The changes that make an instance's folder hold its desired state, or that take it away.
     pub(super) fn changes(&self, state: &DesiredState) -> Result<(Vec<Change>, Landed), Error> {
-        let wanted = &state.desired;
-        let bundle = render(&self.env, wanted)?;
-        let landed = Landed {
-            instance_id: wanted.instance_id,
-            revision: wanted.revision,
-            content_hash: content_hash(&self.env, wanted),
+        let folder = state.folder(&self.env);
+        let mut landed =
+            Landed { instance_id: state.instance_id, revision: state.revision, content_hash: None };
+        let Some(wanted) = &state.desired else {
+            let gone = folder.map(|folder| replace(&folder, &Bundle::default()));
+            return Ok((gone.unwrap_or_default(), landed));
         };
+        let bundle = render(&self.env, wanted)?;
+        landed.content_hash = Some(content_hash(&self.env, wanted));
         Ok((replace(&wanted.folder(&self.env), &bundle), landed))
     }
 }
@@ -101,12 +105,15 @@ const fn problem(error: &Error) -> &'static str {
 }
 
 fn message(landed: &[Landed]) -> String {
-    let line = |one: &Landed| format!("{} at revision {}", one.instance_id, one.revision);
+    let line = |one: &Landed| {
+        let verb = if one.content_hash.is_some() { "apply" } else { "remove" };
+        format!("{verb} {} at revision {}", one.instance_id, one.revision)
+    };
     match landed {
-        [one] => format!("apply {}\n", line(one)),
+        [one] => format!("{}\n", line(one)),
         many => {
             let lines: Vec<_> = many.iter().map(line).collect();
-            format!("apply {} instances\n\n{}\n", many.len(), lines.join("\n"))
+            format!("apply {} changes\n\n{}\n", many.len(), lines.join("\n"))
         }
     }
 }

@@ -5,16 +5,19 @@
 //! head, rows that a found folder is judged by after it, and before anything is called drift the head is
 //! asked again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use souk_types::id::InstanceId;
 
 use super::Service;
 use crate::{
     error::Error,
-    model::{Applied, Bundle, Change, CommitId, DesiredState, Drift, Finding, Folder, judge},
+    model::{Bundle, Change, CommitId, DesiredState, Drift, Finding, Folder, judge},
     outside::git::{Instances, Repository},
-    store::Drifted,
+    store::{Drifted, Taken},
 };
 
 /// Rows or folders worked on at once.
@@ -25,21 +28,31 @@ const CHUNK: usize = 128;
 /// What the reconciler saw in its last turn.
 #[derive(Debug)]
 pub(super) struct Seen {
-    /// The head.
-    commit: Option<CommitId>,
-    /// Whether every folder of it was judged.
-    settled: bool,
-    /// The judged folders, with the names of their contents.
-    folders: BTreeMap<Folder, String>,
+    /// What the repository listed.
+    listed: Arc<Instances>,
+    /// The folders of it that could not be judged yet.
+    unsettled: BTreeSet<Folder>,
 }
 
 /// What a chunk of folders was found to be.
 #[derive(Default)]
 struct Findings {
-    whole: Vec<Applied>,
+    taken: Vec<Taken>,
     drifted: Vec<(Folder, Drifted)>,
     foreign: Vec<Folder>,
     unsettled: Vec<Folder>,
+}
+
+impl Seen {
+    /// The folders that are not what they were when they were judged.
+    fn news<'a>(&'a self, found: &'a Instances) -> impl Iterator<Item = Folder> + 'a {
+        let judged =
+            |folder: &Folder| self.listed.folders.get(folder).filter(|_| !self.unsettled.contains(folder));
+        let changed = found.folders.iter().filter(move |(folder, name)| judged(folder) != Some(*name));
+        let changed = changed.map(|(folder, _)| folder);
+        let gone = self.listed.folders.keys().filter(|folder| !found.folders.contains_key(*folder));
+        changed.chain(gone).chain(&self.unsettled).cloned()
+    }
 }
 
 impl Service {
@@ -49,42 +62,46 @@ impl Service {
         let unapplied = self.store.committed(None, BATCH, true).await?;
         let more = u64::try_from(unapplied.len()).is_ok_and(|count| count >= BATCH);
         let head = self.git(Repository::head).await?;
-        let news = seen.as_ref().is_none_or(|seen| !seen.settled || seen.commit != head);
-        if !news && unapplied.is_empty() {
+        let quiet = |seen: &Seen| seen.unsettled.is_empty() && seen.listed.commit == head;
+        if seen.as_ref().is_some_and(quiet) && unapplied.is_empty() {
             return Ok(false);
         }
-        let mut expected: BTreeSet<Folder> = self.folders(&unapplied).collect();
+        self.take_folderless(&unapplied).await?;
+        let mut examine: BTreeSet<Folder> = self.folders(&unapplied).collect();
+        let (env, known) = (self.env.clone(), seen.as_ref().map(|seen| Arc::clone(&seen.listed)));
+        let found = self.git(move |repository| repository.instances_after(&env, known.as_deref())).await?;
         match seen.as_ref() {
-            Some(seen) => expected.extend(seen.folders.keys().cloned()),
-            None => expected.extend(self.every_folder().await?),
+            Some(seen) => examine.extend(seen.news(&found)),
+            None => {
+                examine.extend(found.folders.keys().cloned());
+                let missing = self.every_folder().await?.into_iter();
+                examine.extend(missing.filter(|folder| !found.folders.contains_key(folder)));
+            }
         }
-        let env = self.env.clone();
-        let found = self.git(move |repository| repository.instances(&env)).await?;
-        let judged = seen.as_ref().map(|seen| &seen.folders);
-        let changed = found.folders.iter().filter(|(folder, name)| {
-            judged.and_then(|judged| judged.get(*folder)).is_none_or(|known| known != *name)
-        });
-        let mut examine: BTreeSet<Folder> = changed.map(|(folder, _)| folder.clone()).collect();
-        examine.extend(expected.into_iter().filter(|folder| !found.folders.contains_key(folder)));
-        examine.extend(self.folders(&unapplied));
         let unsettled = self.examine(&found, examine.into_iter().collect()).await?;
-        let Instances { commit, mut folders, .. } = found;
-        folders.retain(|folder, _| !unsettled.contains(folder));
-        *seen = Some(Seen { commit, settled: unsettled.is_empty(), folders });
+        *seen = Some(Seen { listed: Arc::new(found), unsettled });
         Ok(more)
     }
 
     fn folders(&self, states: &[DesiredState]) -> impl Iterator<Item = Folder> {
-        states.iter().map(|state| state.desired.folder(&self.env))
+        states.iter().filter_map(|state| state.folder(&self.env))
     }
 
-    /// The folders of everything that was committed, for the first look after a start.
+    /// What was taken away before it ever was has no folder to look at.
+    async fn take_folderless(&self, unapplied: &[DesiredState]) -> Result<(), Error> {
+        let gone = unapplied.iter().filter(|state| state.project.is_none());
+        let gone: Vec<_> = gone.map(|state| Taken::Gone(state.instance_id, state.revision)).collect();
+        if gone.is_empty() { Ok(()) } else { Ok(self.store.put_applied(&gone).await?) }
+    }
+
+    /// The folders of everything that was committed and should be there, for the first look after a start.
     async fn every_folder(&self) -> Result<Vec<Folder>, Error> {
         let (mut folders, mut after) = (Vec::new(), None);
         loop {
-            let page = self.store.committed(after, BATCH, false).await?;
+            let mut page = self.store.committed(after, BATCH, false).await?;
             let Some(last) = page.last() else { return Ok(folders) };
-            after = Some(last.desired.instance_id);
+            after = Some(last.instance_id);
+            page.retain(|state| state.desired.is_some());
             folders.extend(self.folders(&page));
         }
     }
@@ -105,8 +122,8 @@ impl Service {
                 unsettled.extend(drifted.chain(findings.foreign.drain(..)));
             }
             unsettled.append(&mut findings.unsettled.into_iter().collect());
-            if !findings.whole.is_empty() {
-                self.store.put_applied(&findings.whole).await?;
+            if !findings.taken.is_empty() {
+                self.store.put_applied(&findings.taken).await?;
             }
             self.mend(findings.drifted).await?;
             let paths = findings.foreign.iter().map(ToString::to_string).collect();
@@ -122,22 +139,22 @@ impl Service {
     async fn judge(&self, commit: Option<&CommitId>, folders: &[Folder]) -> Result<Findings, Error> {
         let bundles = self.bundles(commit.cloned(), folders.to_vec()).await?;
         let ids: Vec<_> = folders.iter().map(|folder| folder.instance_id).collect();
-        let kept: BTreeMap<InstanceId, DesiredState> =
-            self.store.states(&ids).await?.into_iter().map(|kept| (kept.desired.instance_id, kept)).collect();
+        let kept = self.store.states(&ids).await?.into_iter().map(|kept| (kept.instance_id, kept));
+        let kept: BTreeMap<InstanceId, DesiredState> = kept.collect();
         let mut findings = Findings::default();
         for (folder, bundle) in bundles {
             let kept = kept.get(&folder.instance_id);
+            let taken_over = kept.is_some_and(|kept| kept.applied_revision == kept.revision);
+            let revision = kept.map_or(0, |kept| kept.revision);
             match judge(&self.env, &folder, kept, &bundle)? {
-                Finding::Whole(applied) => {
-                    let known = kept.is_some_and(|kept| kept.applied_revision == applied.desired.revision);
-                    findings.whole.extend((!known).then_some(*applied));
-                }
+                Finding::Whole(_) | Finding::Gone if taken_over => {}
+                Finding::Whole(applied) => findings.taken.push(Taken::Whole(applied)),
+                Finding::Gone => findings.taken.push(Taken::Gone(folder.instance_id, revision)),
                 Finding::Unsettled => findings.unsettled.push(folder),
                 // A folder that is gone again and that nobody misses.
                 Finding::Foreign if bundle.is_empty() => {}
                 Finding::Foreign => findings.foreign.push(folder),
                 Finding::Drifted(files) => {
-                    let revision = kept.map_or(0, |kept| kept.desired.revision);
                     let one = drifted(&folder, revision, files, commit);
                     findings.drifted.push((folder, one));
                 }

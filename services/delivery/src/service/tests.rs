@@ -2,14 +2,16 @@
 
 mod bench;
 mod drift;
+mod heal;
 mod kills;
+mod removals;
+mod routes;
 
 use futures::future::join_all;
 use souk_types::{Fault, Reason};
 
 use self::bench::{Bench, call, instance, wanted};
 use super::*;
-use crate::model::Verdict;
 
 #[tokio::test]
 async fn what_is_applied_is_what_was_asked_and_is_told_once() {
@@ -17,15 +19,19 @@ async fn what_is_applied_is_what_was_asked_and_is_told_once() {
         let asked = wanted(1, 1);
         let id = asked.instance_id;
         let committed = bench.service.apply(&call(1, "r-1"), asked.clone()).await.unwrap();
-        assert_eq!(Some(&committed.commit_id), bench.head().as_ref(), "{}", bench.db.engine);
-        assert_eq!(committed.content_hash, content_hash(&bench::env(), &asked));
+        assert_eq!(committed.commit_id, bench.head(), "{}", bench.db.engine);
+        assert_eq!(committed.content_hash, Some(content_hash(&bench::env(), &asked)));
 
         let early = bench.service.applied(&call(1, ""), id).await;
         assert!(matches!(early, Err(Error::AppliedStateNotFound { .. })));
         bench.service.reconcile_turn().await.unwrap();
         let applied = bench.service.applied(&call(1, ""), id).await.unwrap();
         assert_eq!((applied.revision, applied.commit_id), (1, committed.commit_id.clone()));
-        assert_eq!((applied.content_hash, applied.route), (committed.content_hash.clone(), asked.route));
+        let standing = applied.standing.unwrap();
+        assert_eq!(
+            (Some(standing.content_hash), standing.route),
+            (committed.content_hash.clone(), asked.route)
+        );
 
         bench.settle().await;
         bench.restarted().settle().await;
@@ -35,7 +41,7 @@ async fn what_is_applied_is_what_was_asked_and_is_told_once() {
         let payload = serde_json::json!({
             "instanceId": id,
             "revision": 1,
-            "contentHash": committed.content_hash.hex(),
+            "contentHash": committed.content_hash.as_ref().unwrap().hex(),
             "commitId": committed.commit_id,
             "path": format!("/i/{id}"),
             "host": "",
@@ -140,7 +146,7 @@ async fn another_org_neither_sees_nor_touches_an_instance() {
         assert!(matches!(refused, Error::Invalid(_)), "the row's org is the call's");
         let hidden = bench.service.applied(&call(2, ""), instance(1)).await.unwrap_err();
         assert_eq!(Fault::from(hidden).reason, Reason::AppliedStateNotFound);
-        assert_eq!(bench.head(), Some(own.commit_id));
+        assert_eq!(bench.head(), own.commit_id);
     }
 }
 
@@ -155,7 +161,7 @@ async fn an_intent_without_outcome_is_committed_by_the_loop_or_by_a_copy_of_its_
                 service.commit_turn().await.unwrap();
             }
             let answer = service.apply(&call, asked.clone()).await.unwrap();
-            assert_eq!(bench.head(), Some(answer.commit_id.clone()));
+            assert_eq!(bench.head(), answer.commit_id);
             assert_eq!(service.apply(&call, asked).await.unwrap(), answer);
             assert_eq!(service.store.due(None, 9).await.unwrap(), []);
         }
@@ -176,7 +182,7 @@ async fn a_commit_whose_outcome_was_lost_is_found_and_not_made_again() {
         service.reconcile_turn().await.unwrap();
         assert!(bench.events("InstanceApplied").await.is_empty());
         let answer = service.apply(&call, asked).await.unwrap();
-        assert_eq!((bench.commits(), bench.head()), (1, Some(answer.commit_id)));
+        assert_eq!((bench.commits(), bench.head()), (1, answer.commit_id));
         service.reconcile_turn().await.unwrap();
         assert_eq!(bench.events("InstanceApplied").await.len(), 1);
         assert!(bench.events("DriftFound").await.is_empty());
@@ -214,14 +220,6 @@ async fn a_repository_that_refuses_puts_the_intent_off_and_loses_nothing() {
         bench.service.commit_turn().await.unwrap();
         assert_eq!(bench.commits(), 2, "the loop finished what the callers could not");
         let answer = bench.service.apply(&call, asked).await.unwrap();
-        assert_eq!(bench.head(), Some(answer.commit_id));
+        assert_eq!(bench.head(), answer.commit_id);
     }
-}
-
-#[test]
-fn a_state_is_weighed_by_its_revision() {
-    let kept = wanted(1, 3);
-    assert_eq!(crate::model::weigh(&kept, &wanted(1, 2)).unwrap(), Verdict::Kept);
-    assert_eq!(crate::model::weigh(&kept, &wanted(1, 3)).unwrap(), Verdict::Kept);
-    assert_eq!(crate::model::weigh(&kept, &wanted(1, 4)).unwrap(), Verdict::Newer);
 }

@@ -1,4 +1,4 @@
-//! The second half of Apply: which rows wait for a commit, and the outcome of one.
+//! The second half of Apply and Remove: which rows wait for a commit, and the outcome of one.
 
 use std::time::Duration;
 
@@ -10,13 +10,14 @@ use souk_types::id::{InstanceId, OrgId};
 
 use super::{
     COMMITTED, DONE, PENDING, Store, desired_state,
-    rows::{desired, open_request},
+    rows::{desired, route_claim, waiting_request},
     value,
 };
 use crate::model::{CommitId, Committed, ContentHash, DesiredState};
 
-/// The one RPC whose requests wait here.
-const RPC: &str = "Apply";
+/// The methods whose requests wait here.
+const APPLY: &str = "Apply";
+const REMOVE: &str = "Remove";
 /// The pause after the first failed attempt; doubled for each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause between attempts.
@@ -24,12 +25,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// The doubling ends here; the longest pause is reached before.
 const DOUBLINGS: i64 = 10;
 
-/// A revision that a commit holds.
+/// A revision that a commit holds; without a hash where it took the instance's files away.
 #[derive(Clone, Debug)]
 pub(crate) struct Landed {
     pub(crate) instance_id: InstanceId,
     pub(crate) revision: i64,
-    pub(crate) content_hash: ContentHash,
+    pub(crate) content_hash: Option<ContentHash>,
 }
 
 impl Store {
@@ -67,8 +68,9 @@ impl Store {
         Ok(states)
     }
 
-    /// Writes that `commit` holds these revisions, and answers every request that waited for them.
-    pub(crate) async fn land(&self, commit: &CommitId, landed: &[Landed]) -> Result<(), DbError> {
+    /// Writes that `commit` holds these revisions, and answers every request that waited for them. Without a
+    /// commit there was nothing to take away: the repository is empty.
+    pub(crate) async fn land(&self, commit: Option<&CommitId>, landed: &[Landed]) -> Result<(), DbError> {
         let mut landed: Vec<_> = landed.iter().collect();
         // In one order everywhere, so that no two writers wait for each other.
         landed.sort_by_key(|one| one.instance_id);
@@ -114,15 +116,15 @@ pub(super) async fn update(tx: &Tx, id: &str, change: desired::ActiveModel) -> R
     Ok(())
 }
 
-async fn land(tx: &Tx, commit: &CommitId, landed: &Landed) -> Result<(), DbError> {
+async fn land(tx: &Tx, commit: Option<&CommitId>, landed: &Landed) -> Result<(), DbError> {
     let id = landed.instance_id.to_string();
     let Some(row) = locked(tx, &id).await? else { return Ok(()) };
     // A newer intent came meanwhile: that one is still to be committed, this one's callers are answered.
     if row.revision == landed.revision && row.state == PENDING {
         let change = desired::ActiveModel {
-            content_hash: Set(landed.content_hash.to_string()),
+            content_hash: Set(landed.content_hash.as_ref().map(ToString::to_string).unwrap_or_default()),
             state: Set(DONE.to_owned()),
-            commit_id: Set(Some(commit.to_string())),
+            commit_id: Set(commit.map(ToString::to_string)),
             attempts: Set(0),
             problem: Set(None),
             version: Set(row.version + 1),
@@ -131,25 +133,30 @@ async fn land(tx: &Tx, commit: &CommitId, landed: &Landed) -> Result<(), DbError
         update(tx, &id, change).await?;
     }
     let answer = Committed {
-        commit_id: commit.clone(),
+        commit_id: commit.cloned(),
         content_hash: landed.content_hash.clone(),
         revision: landed.revision,
     };
-    let mine =
-        open_request::Column::InstanceId.eq(&id).and(open_request::Column::Revision.lte(landed.revision));
-    let waiting = open_request::Entity::find().filter(mine.clone()).all(tx).await?;
+    // From here on nothing in the repository leads from the older routes to this instance.
+    let left = route_claim::Column::InstanceId.eq(&id).and(route_claim::Column::Revision.lt(landed.revision));
+    route_claim::Entity::delete_many().filter(left).exec(tx).await?;
+    let mine = waiting_request::Column::InstanceId
+        .eq(&id)
+        .and(waiting_request::Column::Revision.lte(landed.revision));
+    let waiting = waiting_request::Entity::find().filter(mine.clone()).all(tx).await?;
     for request in waiting {
         finish(tx, &request_of(request)?, &answer).await?;
     }
-    open_request::Entity::delete_many().filter(mine).exec(tx).await?;
+    waiting_request::Entity::delete_many().filter(mine).exec(tx).await?;
     Ok(())
 }
 
-fn request_of(row: open_request::Model) -> Result<Request, DbError> {
+fn request_of(row: waiting_request::Model) -> Result<Request, DbError> {
+    let rpc = [APPLY, REMOVE].into_iter().find(|rpc| *rpc == row.rpc);
     Ok(Request {
-        org_id: Some(value("org_id", row.org_id.parse::<OrgId>().ok())?),
-        subject: row.org_id,
-        rpc: RPC,
+        org_id: Some(value("subject", row.subject.parse::<OrgId>().ok())?),
+        subject: row.subject,
+        rpc: value("rpc", rpc)?,
         request_id: row.request_id,
         digest: row.digest,
         actor: row.actor,

@@ -22,6 +22,7 @@ pub(super) mod desired {
         pub problem: Option<String>,
         pub update_time: i64,
         pub version: i64,
+        pub drifted: i64,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
@@ -39,15 +40,17 @@ pub(super) mod desired {
     }
 }
 
-/// Requests of Apply whose answer is the next commit of their instance.
-pub(super) mod open_request {
+/// Requests whose answer is the next commit of their instance.
+pub(super) mod waiting_request {
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
-    #[sea_orm(table_name = "open_request")]
+    #[sea_orm(table_name = "waiting_request")]
     pub(crate) struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
-        pub org_id: String,
+        pub subject: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub rpc: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub request_id: String,
         pub instance_id: String,
@@ -55,6 +58,27 @@ pub(super) mod open_request {
         pub digest: String,
         pub actor: String,
         pub trace: String,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Who is reached where; instances at their default route claim nothing.
+pub(super) mod route_claim {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "route_claim")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub host: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub path: String,
+        pub instance_id: String,
+        pub revision: i64,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
@@ -79,6 +103,12 @@ pub(super) mod applied {
         pub apply_time: i64,
         pub host: Option<String>,
         pub path: String,
+        pub project_id: String,
+        pub offering_version_id: String,
+        pub capabilities: String,
+        pub runs_per_minute: i64,
+        pub input_bytes: i64,
+        pub removed: i64,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

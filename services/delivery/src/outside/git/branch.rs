@@ -19,12 +19,23 @@ use crate::error::Error;
 /// The one branch.
 pub(super) const BRANCH: &str = "refs/heads/main";
 
-/// The commit that the branch names.
+/// The commit that the branch names. One whose object is gone is none: the objects were taken away, and all
+/// there was is to be written again.
 pub(super) fn head(repository: &gix::Repository) -> Result<Option<ObjectId>, Error> {
+    // Without it Git takes the folder for no repository, whatever else is left in it.
+    if identity(&repository.git_dir().join("HEAD"))?.is_none() {
+        return Ok(None);
+    }
     let found = repository.try_find_reference(BRANCH).map_err(git("read the branch"))?;
-    found
-        .map(|mut branch| Ok(branch.peel_to_commit().map_err(git("read the branch's commit"))?.id))
-        .transpose()
+    let Some(mut branch) = found else { return Ok(None) };
+    let named = branch.target().try_id().map(ToOwned::to_owned);
+    if let Some(id) = named
+        && repository.try_find_header(id).map_err(git("look for the branch's commit"))?.is_none()
+    {
+        tracing::warn!(commit = %id, "the branch names a commit that is gone");
+        return Ok(None);
+    }
+    Ok(Some(branch.peel_to_commit().map_err(git("read the branch's commit"))?.id))
 }
 
 /// Moves the branch from `expected` to `new`; `false` when it stands elsewhere or a foreign writer holds its
@@ -93,7 +104,7 @@ impl Files {
 }
 
 /// What tells a file from all others on the machine, whatever its name.
-fn identity(path: &Path) -> Result<Option<(u64, u64)>, Error> {
+pub(super) fn identity(path: &Path) -> Result<Option<(u64, u64)>, Error> {
     match fs::symlink_metadata(path) {
         Ok(found) => Ok(Some((found.dev(), found.ino()))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

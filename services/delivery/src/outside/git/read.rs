@@ -1,9 +1,7 @@
-//! Reading the repository: files, instances' folders, history.
+//! Reading the repository: files and history.
 //!
 //! Each answer is of one commit and names it. What foreign writers may have put there is bounded and never
 //! fails the reading of the rest.
-
-use std::collections::BTreeMap;
 
 use gix::{ObjectId, objs::tree::EntryKind};
 use souk_types::Time;
@@ -11,7 +9,7 @@ use souk_types::Time;
 use super::{Repository, branch, commit_id, git, object_id};
 use crate::{
     error::Error,
-    model::{Bundle, CommitId, Env, Folder},
+    model::{Bundle, CommitId},
 };
 
 /// The largest file that is read; delivery writes none as large.
@@ -27,17 +25,6 @@ pub struct Snapshot {
     /// The files below the prefix, by their whole path. An entry that is no plain file, or one larger than
     /// 1 MiB, stands with a content that delivery never writes (it begins with NUL).
     pub files: Bundle,
-}
-
-/// The instances of a cell at one commit, without their files.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Instances {
-    /// The commit; `None` while there is none.
-    pub commit: Option<CommitId>,
-    /// Each instance's folder with a name for its content: equal names, equal files.
-    pub folders: BTreeMap<Folder, String>,
-    /// Paths of the cell that lead into no instance's folder: nobody of ours wrote them.
-    pub strays: Vec<String>,
 }
 
 /// One commit of the history.
@@ -70,7 +57,7 @@ impl Repository {
     /// # Errors
     /// [`Error::Repository`], also when there is no such commit.
     pub fn read_at(&self, commit: &CommitId, prefix: &str) -> Result<Snapshot, Error> {
-        let repository = self.inner.to_thread_local();
+        let repository = self.local()?;
         let mut files = Bundle::default();
         if let Some((id, kind)) = find(&repository, object_id(commit)?, prefix)? {
             collect(&repository, (id, kind), prefix.to_owned(), &mut files)?;
@@ -78,57 +65,12 @@ impl Repository {
         Ok(Snapshot { commit: Some(commit.clone()), files })
     }
 
-    /// The instances of a cell at the head: cheap, since no file is read. A reader that keeps the answer
-    /// reads only the folders whose content got another name.
-    ///
-    /// # Errors
-    /// [`Error::Repository`].
-    pub fn instances(&self, env: &Env) -> Result<Instances, Error> {
-        let repository = self.inner.to_thread_local();
-        let Some(head) = branch::head(&repository)? else { return Ok(Instances::default()) };
-        let root = env.instances();
-        let mut strays = Vec::new();
-        let mut level = match find(&repository, head, &root)? {
-            Some((id, EntryKind::Tree)) => vec![(root, id)],
-            Some(_) => {
-                strays.push(root);
-                Vec::new()
-            }
-            None => Vec::new(),
-        };
-        // Three levels down: org, project, instance.
-        for _ in 0..3 {
-            let mut next = Vec::new();
-            for (path, id) in level {
-                for (name, id, kind) in children(&repository, id)? {
-                    let path = format!("{path}/{name}");
-                    if kind == EntryKind::Tree {
-                        next.push((path, id));
-                    } else {
-                        strays.push(path);
-                    }
-                }
-            }
-            level = next;
-        }
-        let mut folders = BTreeMap::new();
-        for (path, id) in level {
-            match Folder::of_path(&path) {
-                Some((folder, "")) => {
-                    folders.insert(folder, id.to_hex().to_string());
-                }
-                _ => strays.push(path),
-            }
-        }
-        Ok(Instances { commit: Some(commit_id(head)?), folders, strays })
-    }
-
     /// The newest commits first, along first parents, at most `limit`.
     ///
     /// # Errors
     /// [`Error::Repository`].
     pub fn log(&self, limit: usize) -> Result<Vec<Entry>, Error> {
-        let repository = self.inner.to_thread_local();
+        let repository = self.local()?;
         let mut next = branch::head(&repository)?;
         let mut entries = Vec::new();
         while let Some(id) = next
@@ -151,7 +93,7 @@ impl Repository {
 }
 
 /// What stands at a path in a commit.
-fn find(
+pub(super) fn find(
     repository: &gix::Repository,
     commit: ObjectId,
     path: &str,
@@ -166,9 +108,9 @@ fn find(
     Ok(entry.map(|entry| (entry.object_id(), entry.mode().kind())))
 }
 
-type Child = (String, ObjectId, EntryKind);
+pub(super) type Child = (String, ObjectId, EntryKind);
 
-fn children(repository: &gix::Repository, tree: ObjectId) -> Result<Vec<Child>, Error> {
+pub(super) fn children(repository: &gix::Repository, tree: ObjectId) -> Result<Vec<Child>, Error> {
     let tree = repository.find_tree(tree).map_err(git("read a tree"))?;
     tree.iter()
         .map(|entry| {

@@ -15,9 +15,9 @@ use tempfile::TempDir;
 use super::super::Service;
 use crate::{
     MIGRATIONS,
-    model::{CommitId, Desired, Document, Env, PayloadCaps, RateLimits, Route, content_hash},
+    model::{CommitId, Desired, Document, Env, PayloadCaps, RateLimits, Removal, Route, content_hash},
     outside::git::Repository,
-    store::Store,
+    store::{Ask, Store},
 };
 
 pub(super) fn env() -> Env {
@@ -26,6 +26,16 @@ pub(super) fn env() -> Env {
 
 pub(super) fn instance(n: u128) -> InstanceId {
     InstanceId::from_bits(n)
+}
+
+/// The removal of an instance of org 1.
+pub(super) fn removal(n: u128, revision: i64) -> Removal {
+    Removal { org_id: OrgId::from_bits(1), instance_id: instance(n), revision }
+}
+
+/// A call of Remove, as `call` is one of Apply.
+pub(super) fn removing(org: u128, request_id: &str) -> Call {
+    Call { rpc: "/souk.delivery.v1.DeliveryService/Remove", ..call(org, request_id) }
 }
 
 /// The desired state of an instance of org 1; each revision has a content of its own.
@@ -106,7 +116,8 @@ impl Bench {
         let request = Request::of(call, asked.org_id, Some(asked.org_id), asked).unwrap();
         assert_eq!(request.digest, digest_of(asked).unwrap());
         let hash = content_hash(&env(), asked);
-        assert_eq!(self.service.store.intend(call, &request, asked, &hash).await.unwrap(), None);
+        let kept = self.service.store.intend(call, &request, Ask::Apply(asked, &hash)).await.unwrap();
+        assert_eq!(kept, None);
     }
 
     pub(super) fn head(&self) -> Option<CommitId> {
@@ -115,6 +126,15 @@ impl Bench {
 
     pub(super) fn commits(&self) -> usize {
         self.service.repository.log(1000).unwrap().len()
+    }
+
+    /// The name of the whole tree at the head: equal names, equal bytes.
+    pub(super) fn tree(&self) -> Option<ObjectId> {
+        let options = gix::open::Options::isolated().with(gix::sec::Trust::Full).open_path_as_is(true);
+        let head = ObjectId::from_hex(self.head()?.as_str().as_bytes()).unwrap();
+        let repository = gix::open_opts(self.path(), options).unwrap();
+        let commit = repository.find_commit(head).unwrap();
+        Some(commit.tree_id().unwrap().detach())
     }
 
     /// Every file below the cell's instances.

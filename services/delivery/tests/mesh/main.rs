@@ -1,106 +1,16 @@
 //! Delivery through the mesh, with its loops running: what instances and the gateway get to see.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+mod process;
+mod watch;
 
 use futures::future::join_all;
-use souk_delivery::{Config, MIGRATIONS, build};
-use souk_kit::{
-    House, Mesh, Refusal, Surroundings, clock::MachineRandom, dial::PartChannel, keyring::Keyring,
-};
-use souk_proto::souk::{
-    delivery::v1::{
-        ApplyRequest, ApplyResponse, Desired, GetAppliedRequest,
-        delivery_service_client::DeliveryServiceClient,
-    },
-    events::v1::{Event, FollowRequest, events_service_client::EventsServiceClient},
-};
-use souk_testkit::{Database, database::sqlite};
-use souk_types::{
-    Acting, OrgId, PartName, ProjectId,
-    id::{InstanceId, OfferingVersionId},
-};
-use tonic::{Code, Status};
+use souk_proto::souk::delivery::v1::{ApplyRequest, RemoveRequest};
+use souk_testkit::database::sqlite;
+use tonic::Code;
 
-struct Process {
-    mesh: Mesh,
-    instances: House,
-    gateway: House,
-}
-
-impl Process {
-    fn start(db: &Database, dir: &tempfile::TempDir) -> Self {
-        let surroundings = Surroundings {
-            clock: db.clock.clone(),
-            random: db.random.clone(),
-            keyring: Arc::new(Keyring::generate(&MachineRandom::default())),
-            data_dir: dir.path().to_owned(),
-            poll: Duration::from_millis(50),
-        };
-        let here = [PartName::Delivery, PartName::Instances, PartName::Gateway];
-        let mut mesh = Mesh::new(surroundings, &here, &BTreeMap::new()).unwrap();
-        let house = mesh.house(PartName::Delivery).unwrap();
-        let mounted = build(&house, &Config::default(), (**db).clone()).unwrap();
-        mesh.serve(&house, mounted).unwrap();
-        let (instances, gateway) =
-            (mesh.house(PartName::Instances).unwrap(), mesh.house(PartName::Gateway).unwrap());
-        Self { mesh, instances, gateway }
-    }
-
-    async fn apply(&self, org: OrgId, ask: ApplyRequest) -> Result<ApplyResponse, Status> {
-        let answer = client(&self.instances, self.instances.acting_for(org)).apply(ask).await;
-        answer.map(tonic::Response::into_inner)
-    }
-
-    /// Waits for the applied event of a revision.
-    async fn applied(&self, revision: i64) -> Event {
-        let channel = self.instances.dial().to(PartName::Delivery, self.instances.acting_for_platform());
-        let mut events = EventsServiceClient::new(channel)
-            .follow(FollowRequest { after_position: 0 })
-            .await
-            .unwrap()
-            .into_inner();
-        loop {
-            let Some(event) = events.message().await.unwrap().unwrap().event else { continue };
-            let payload: serde_json::Value = serde_json::from_str(&event.payload_json).unwrap();
-            if event.r#type == "souk.delivery.v1.InstanceApplied" && payload["revision"] == revision {
-                return event;
-            }
-        }
-    }
-}
-
-fn client(house: &House, acting: Acting) -> DeliveryServiceClient<PartChannel> {
-    DeliveryServiceClient::new(house.dial().to(PartName::Delivery, acting))
-}
-
-const fn org(n: u128) -> OrgId {
-    OrgId::from_bits(n)
-}
-
-fn ask(request_id: &str, revision: i64) -> ApplyRequest {
-    let desired = Desired {
-        instance_id: InstanceId::from_bits(3).to_string(),
-        org_id: org(1).to_string(),
-        project_id: ProjectId::from_bits(2).to_string(),
-        offering_version_id: OfferingVersionId::from_bits(4).to_string(),
-        plan_slug: "starter".to_owned(),
-        revision,
-        capabilities: vec!["runs.sync".to_owned()],
-        runs_per_minute: 60,
-        effective_config_json: format!("{{\"change\":{revision}}}"),
-        ..Desired::default()
-    };
-    ApplyRequest { org_id: org(1).to_string(), request_id: request_id.to_owned(), desired: Some(desired) }
-}
-
-fn get() -> GetAppliedRequest {
-    GetAppliedRequest { instance_id: InstanceId::from_bits(3).to_string() }
-}
-
-fn reason(status: &Status) -> (Code, String) {
-    (status.code(), Refusal::read("delivery", status).reason)
-}
+use crate::process::{Process, ask, client, get, org, reason};
+use souk_delivery::MIGRATIONS;
 
 #[tokio::test]
 async fn an_instance_is_applied_read_and_still_there_after_a_restart() {
@@ -166,5 +76,38 @@ async fn refusals_say_why() {
 
     let intruder = client(&process.gateway, process.gateway.acting_for(org(1))).apply(ask("r-5", 3)).await;
     assert_eq!(intruder.unwrap_err().code(), Code::PermissionDenied);
+    assert!(process.mesh.drain().await);
+}
+
+#[tokio::test]
+async fn an_instance_is_removed_and_stays_so() {
+    let (db, dir) = (sqlite("delivery", MIGRATIONS).await, tempfile::tempdir().unwrap());
+    let process = Process::start(&db, &dir);
+    process.apply(org(1), ask("r-1", 1)).await.unwrap();
+    process.told("InstanceApplied", 1).await;
+    let remove = |request_id: &str, revision| RemoveRequest {
+        org_id: org(1).to_string(),
+        request_id: request_id.to_owned(),
+        instance_id: get().instance_id,
+        revision,
+    };
+    let mut instances = client(&process.instances, process.instances.acting_for(org(1)));
+    let stale = instances.remove(remove("x", 1)).await.unwrap_err();
+    assert_eq!(reason(&stale), (Code::InvalidArgument, "INVALID_ARGUMENT".to_owned()));
+    let gone = instances.remove(remove("x", 2)).await.unwrap().into_inner();
+    assert_eq!((gone.revision, gone.commit_id.len()), (2, 40));
+    process.told("InstanceRemoved", 2).await;
+    assert_eq!(instances.remove(remove("x", 2)).await.unwrap().into_inner(), gone);
+    let late = process.apply(org(1), ask("r-2", 2)).await.unwrap();
+    assert_eq!((late.revision, late.commit_id, late.content_hash), (2, gone.commit_id, String::new()));
+    let got = instances.get_applied(get()).await.unwrap().into_inner().applied.unwrap();
+    assert!(got.removed && got.path.is_empty() && got.revision == 2, "{got:?}");
+    let foreign = RemoveRequest { org_id: org(2).to_string(), ..remove("y", 3) };
+    let mut others = client(&process.instances, process.instances.acting_for(org(2)));
+    assert_eq!(reason(&others.remove(foreign).await.unwrap_err()).1, "INSTANCE_NOT_FOUND");
+    let empty = others.remove(RemoveRequest { org_id: org(2).to_string(), ..Default::default() }).await;
+    assert_eq!(empty.unwrap_err().code(), Code::InvalidArgument);
+    let mut gateway = client(&process.gateway, process.gateway.acting_for(org(1)));
+    assert_eq!(gateway.remove(remove("z", 3)).await.unwrap_err().code(), Code::PermissionDenied);
     assert!(process.mesh.drain().await);
 }
