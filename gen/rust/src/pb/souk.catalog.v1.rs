@@ -256,16 +256,16 @@ pub struct Quantity {
     #[prost(int64, tag = "2")]
     pub quantity: i64,
 }
-/// One thing found wrong with a flow.
+/// One thing found wrong with a version.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Finding {
-    /// The rule or check that found it, e.g. UNSUPPORTED_COMPONENT or S1.
+    /// The rule or check that found it, e.g. UNSUPPORTED_COMPONENT, S1 or CONFIG_INVALID.
     #[prost(string, tag = "1")]
     pub code: ::prost::alloc::string::String,
-    /// The node it stands in; empty for the flow itself.
+    /// The node it stands in; empty for the flow itself and for what is not in the flow.
     #[prost(string, tag = "2")]
     pub node_id: ::prost::alloc::string::String,
-    /// The field it stands in; empty for the node itself.
+    /// The field it stands in, of the node or of the request; empty for the node itself.
     #[prost(string, tag = "3")]
     pub field: ::prost::alloc::string::String,
     /// What is wrong, never showing a secret.
@@ -495,7 +495,7 @@ pub struct EndOfferingLifeResponse {
 /// Asks for a page of versions.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListOfferingVersionsRequest {
-    /// Required. The offering.
+    /// Required. The offering's id or its slug.
     #[prost(string, tag = "1")]
     pub offering_id: ::prost::alloc::string::String,
     /// At most so many; 0 means 50, more than 1000 means 1000.
@@ -635,8 +635,8 @@ pub mod catalog_service_client {
         }
         /// Publishes an immutable version: stores the artifact by its hash, checks the flow (credentials,
         /// components), announces the price schedule to billing and marks the version PUBLISHED. Equal content
-        /// is the version that exists. Who: operators. Reasons: OFFERING_NOT_FOUND, FLOW_INVALID,
-        /// UNSUPPORTED_COMPONENT, CREDENTIAL_IN_FLOW.
+        /// is the version that exists. Who: operators. Reasons: OFFERING_NOT_FOUND, OFFERING_ENDED, FLOW_INVALID,
+        /// UNSUPPORTED_COMPONENT, CREDENTIAL_IN_FLOW, CAPABILITY_UNKNOWN, CONFIG_INVALID.
         pub async fn publish_offering_version(
             &mut self,
             request: impl tonic::IntoRequest<super::PublishOfferingVersionRequest>,
@@ -666,7 +666,7 @@ pub mod catalog_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Lists what may be taken: published offerings with their newest version and its plans, by slug.
+        /// Lists what may be taken: published ACTIVE offerings with their newest version and its plans, by slug.
         /// Who: anybody.
         pub async fn list_offerings(
             &mut self,
@@ -694,7 +694,7 @@ pub mod catalog_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Reads one published offering by id or slug. Who: anybody. Reasons: OFFERING_NOT_FOUND.
+        /// Reads one published offering by id or slug, also one that may not be taken. Who: anybody. Reasons: OFFERING_NOT_FOUND.
         pub async fn get_offering(
             &mut self,
             request: impl tonic::IntoRequest<super::GetOfferingRequest>,
@@ -721,8 +721,9 @@ pub mod catalog_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Reads one version with its plans, artifact hash and price schedule. Who: any part.
-        /// Reasons: OFFERING_VERSION_NOT_FOUND.
+        /// Reads one version with its plans, artifact hash and price schedule. It never changes, and is answered
+        /// wherever its offering stands: whoever is about to take it looks at the offering's state as well.
+        /// Who: any part. Reasons: OFFERING_VERSION_NOT_FOUND.
         pub async fn get_offering_version(
             &mut self,
             request: impl tonic::IntoRequest<super::GetOfferingVersionRequest>,
@@ -753,7 +754,7 @@ pub mod catalog_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Finds the newest published version and the plan that a pair of slugs names. Who: commerce.
-        /// Reasons: OFFERING_NOT_FOUND, OFFERING_NOT_PUBLISHED, PLAN_NOT_FOUND.
+        /// Reasons: OFFERING_NOT_FOUND, OFFERING_NOT_PUBLISHED, OFFERING_PAUSED, OFFERING_ENDED, PLAN_NOT_FOUND.
         pub async fn resolve_plan(
             &mut self,
             request: impl tonic::IntoRequest<super::ResolvePlanRequest>,
@@ -836,8 +837,9 @@ pub mod catalog_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Ends an offering at a deadline: it is not sold any more from now on, its tenants get notice by event,
-        /// and its instances are terminated at the deadline. Again moves the deadline while it has not passed.
+        /// Ends an offering at a deadline: it is not sold any more from now on (a pause is over), its tenants get
+        /// notice by event, and its instances are terminated at the deadline. Again moves the deadline while it
+        /// has not passed.
         /// Who: operators. Reasons: OFFERING_NOT_FOUND, ILLEGAL_TRANSITION.
         pub async fn end_offering_life(
             &mut self,
@@ -949,8 +951,8 @@ pub mod catalog_service_server {
         >;
         /// Publishes an immutable version: stores the artifact by its hash, checks the flow (credentials,
         /// components), announces the price schedule to billing and marks the version PUBLISHED. Equal content
-        /// is the version that exists. Who: operators. Reasons: OFFERING_NOT_FOUND, FLOW_INVALID,
-        /// UNSUPPORTED_COMPONENT, CREDENTIAL_IN_FLOW.
+        /// is the version that exists. Who: operators. Reasons: OFFERING_NOT_FOUND, OFFERING_ENDED, FLOW_INVALID,
+        /// UNSUPPORTED_COMPONENT, CREDENTIAL_IN_FLOW, CAPABILITY_UNKNOWN, CONFIG_INVALID.
         async fn publish_offering_version(
             &self,
             request: tonic::Request<super::PublishOfferingVersionRequest>,
@@ -958,7 +960,7 @@ pub mod catalog_service_server {
             tonic::Response<super::PublishOfferingVersionResponse>,
             tonic::Status,
         >;
-        /// Lists what may be taken: published offerings with their newest version and its plans, by slug.
+        /// Lists what may be taken: published ACTIVE offerings with their newest version and its plans, by slug.
         /// Who: anybody.
         async fn list_offerings(
             &self,
@@ -967,7 +969,7 @@ pub mod catalog_service_server {
             tonic::Response<super::ListOfferingsResponse>,
             tonic::Status,
         >;
-        /// Reads one published offering by id or slug. Who: anybody. Reasons: OFFERING_NOT_FOUND.
+        /// Reads one published offering by id or slug, also one that may not be taken. Who: anybody. Reasons: OFFERING_NOT_FOUND.
         async fn get_offering(
             &self,
             request: tonic::Request<super::GetOfferingRequest>,
@@ -975,8 +977,9 @@ pub mod catalog_service_server {
             tonic::Response<super::GetOfferingResponse>,
             tonic::Status,
         >;
-        /// Reads one version with its plans, artifact hash and price schedule. Who: any part.
-        /// Reasons: OFFERING_VERSION_NOT_FOUND.
+        /// Reads one version with its plans, artifact hash and price schedule. It never changes, and is answered
+        /// wherever its offering stands: whoever is about to take it looks at the offering's state as well.
+        /// Who: any part. Reasons: OFFERING_VERSION_NOT_FOUND.
         async fn get_offering_version(
             &self,
             request: tonic::Request<super::GetOfferingVersionRequest>,
@@ -985,7 +988,7 @@ pub mod catalog_service_server {
             tonic::Status,
         >;
         /// Finds the newest published version and the plan that a pair of slugs names. Who: commerce.
-        /// Reasons: OFFERING_NOT_FOUND, OFFERING_NOT_PUBLISHED, PLAN_NOT_FOUND.
+        /// Reasons: OFFERING_NOT_FOUND, OFFERING_NOT_PUBLISHED, OFFERING_PAUSED, OFFERING_ENDED, PLAN_NOT_FOUND.
         async fn resolve_plan(
             &self,
             request: tonic::Request<super::ResolvePlanRequest>,
@@ -1011,8 +1014,9 @@ pub mod catalog_service_server {
             tonic::Response<super::ResumeOfferingResponse>,
             tonic::Status,
         >;
-        /// Ends an offering at a deadline: it is not sold any more from now on, its tenants get notice by event,
-        /// and its instances are terminated at the deadline. Again moves the deadline while it has not passed.
+        /// Ends an offering at a deadline: it is not sold any more from now on (a pause is over), its tenants get
+        /// notice by event, and its instances are terminated at the deadline. Again moves the deadline while it
+        /// has not passed.
         /// Who: operators. Reasons: OFFERING_NOT_FOUND, ILLEGAL_TRANSITION.
         async fn end_offering_life(
             &self,

@@ -500,27 +500,27 @@ export const QuantitySchema: GenMessage<Quantity> = /*@__PURE__*/
   messageDesc(file_souk_catalog_v1_catalog, 6);
 
 /**
- * One thing found wrong with a flow.
+ * One thing found wrong with a version.
  *
  * @generated from message souk.catalog.v1.Finding
  */
 export type Finding = Message<"souk.catalog.v1.Finding"> & {
   /**
-   * The rule or check that found it, e.g. UNSUPPORTED_COMPONENT or S1.
+   * The rule or check that found it, e.g. UNSUPPORTED_COMPONENT, S1 or CONFIG_INVALID.
    *
    * @generated from field: string code = 1;
    */
   code: string;
 
   /**
-   * The node it stands in; empty for the flow itself.
+   * The node it stands in; empty for the flow itself and for what is not in the flow.
    *
    * @generated from field: string node_id = 2;
    */
   nodeId: string;
 
   /**
-   * The field it stands in; empty for the node itself.
+   * The field it stands in, of the node or of the request; empty for the node itself.
    *
    * @generated from field: string field = 3;
    */
@@ -1150,7 +1150,7 @@ export const EndOfferingLifeResponseSchema: GenMessage<EndOfferingLifeResponse> 
  */
 export type ListOfferingVersionsRequest = Message<"souk.catalog.v1.ListOfferingVersionsRequest"> & {
   /**
-   * Required. The offering.
+   * Required. The offering's id or its slug.
    *
    * @generated from field: string offering_id = 1;
    */
@@ -1261,8 +1261,8 @@ export const CatalogService: GenService<{
   /**
    * Publishes an immutable version: stores the artifact by its hash, checks the flow (credentials,
    * components), announces the price schedule to billing and marks the version PUBLISHED. Equal content
-   * is the version that exists. Who: operators. Reasons: OFFERING_NOT_FOUND, FLOW_INVALID,
-   * UNSUPPORTED_COMPONENT, CREDENTIAL_IN_FLOW.
+   * is the version that exists. Who: operators. Reasons: OFFERING_NOT_FOUND, OFFERING_ENDED, FLOW_INVALID,
+   * UNSUPPORTED_COMPONENT, CREDENTIAL_IN_FLOW, CAPABILITY_UNKNOWN, CONFIG_INVALID.
    *
    * @generated from rpc souk.catalog.v1.CatalogService.PublishOfferingVersion
    */
@@ -1272,7 +1272,7 @@ export const CatalogService: GenService<{
     output: typeof PublishOfferingVersionResponseSchema;
   },
   /**
-   * Lists what may be taken: published offerings with their newest version and its plans, by slug.
+   * Lists what may be taken: published ACTIVE offerings with their newest version and its plans, by slug.
    * Who: anybody.
    *
    * @generated from rpc souk.catalog.v1.CatalogService.ListOfferings
@@ -1283,7 +1283,7 @@ export const CatalogService: GenService<{
     output: typeof ListOfferingsResponseSchema;
   },
   /**
-   * Reads one published offering by id or slug. Who: anybody. Reasons: OFFERING_NOT_FOUND.
+   * Reads one published offering by id or slug, also one that may not be taken. Who: anybody. Reasons: OFFERING_NOT_FOUND.
    *
    * @generated from rpc souk.catalog.v1.CatalogService.GetOffering
    */
@@ -1293,8 +1293,9 @@ export const CatalogService: GenService<{
     output: typeof GetOfferingResponseSchema;
   },
   /**
-   * Reads one version with its plans, artifact hash and price schedule. Who: any part.
-   * Reasons: OFFERING_VERSION_NOT_FOUND.
+   * Reads one version with its plans, artifact hash and price schedule. It never changes, and is answered
+   * wherever its offering stands: whoever is about to take it looks at the offering's state as well.
+   * Who: any part. Reasons: OFFERING_VERSION_NOT_FOUND.
    *
    * @generated from rpc souk.catalog.v1.CatalogService.GetOfferingVersion
    */
@@ -1305,7 +1306,7 @@ export const CatalogService: GenService<{
   },
   /**
    * Finds the newest published version and the plan that a pair of slugs names. Who: commerce.
-   * Reasons: OFFERING_NOT_FOUND, OFFERING_NOT_PUBLISHED, PLAN_NOT_FOUND.
+   * Reasons: OFFERING_NOT_FOUND, OFFERING_NOT_PUBLISHED, OFFERING_PAUSED, OFFERING_ENDED, PLAN_NOT_FOUND.
    *
    * @generated from rpc souk.catalog.v1.CatalogService.ResolvePlan
    */
@@ -1337,8 +1338,9 @@ export const CatalogService: GenService<{
     output: typeof ResumeOfferingResponseSchema;
   },
   /**
-   * Ends an offering at a deadline: it is not sold any more from now on, its tenants get notice by event,
-   * and its instances are terminated at the deadline. Again moves the deadline while it has not passed.
+   * Ends an offering at a deadline: it is not sold any more from now on (a pause is over), its tenants get
+   * notice by event, and its instances are terminated at the deadline. Again moves the deadline while it
+   * has not passed.
    * Who: operators. Reasons: OFFERING_NOT_FOUND, ILLEGAL_TRANSITION.
    *
    * @generated from rpc souk.catalog.v1.CatalogService.EndOfferingLife
