@@ -5,13 +5,13 @@ mod encode;
 
 use std::sync::Arc;
 
-use souk_kit::{House, answer, open, status};
+use souk_kit::{House, answer, open, status, watch};
 use souk_proto::souk::billing::v1::{self as pb, billing_service_server::BillingService};
 use souk_types::{Call, Fault};
 use tonic::{Request, Response, Status};
 
 use crate::{
-    model::ask::{Ask, Reply},
+    model::ask::{Ask, Reply, wallet_of},
     service::Service,
 };
 
@@ -118,45 +118,67 @@ impl BillingService for Api {
         }))
     }
 
-    async fn extend(&self, _: Request<pb::ExtendRequest>) -> Answered<pb::ExtendResponse> {
-        Err(Status::unimplemented("not yet"))
+    async fn extend(&self, request: Request<pb::ExtendRequest>) -> Answered<pb::ExtendResponse> {
+        let (call, ask) = open(request)?;
+        self.perform(&call, decode::extend(ask), encode::extended).await
     }
 
     async fn reverse_top_up(
         &self,
-        _: Request<pb::ReverseTopUpRequest>,
+        request: Request<pb::ReverseTopUpRequest>,
     ) -> Answered<pb::ReverseTopUpResponse> {
-        Err(Status::unimplemented("not yet"))
+        let (call, ask) = open(request)?;
+        self.perform(&call, decode::reverse_top_up(&call, ask), encode::reversed).await
     }
 
     async fn set_account_schedule(
         &self,
-        _: Request<pb::SetAccountScheduleRequest>,
+        request: Request<pb::SetAccountScheduleRequest>,
     ) -> Answered<pb::SetAccountScheduleResponse> {
-        Err(Status::unimplemented("not yet"))
+        let (call, ask) = open(request)?;
+        self.perform(&call, decode::set_account_schedule(ask), encode::account_rescheduled).await
     }
 
-    async fn adjust_wallet(&self, _: Request<pb::AdjustWalletRequest>) -> Answered<pb::AdjustWalletResponse> {
-        Err(Status::unimplemented("not yet"))
+    async fn adjust_wallet(
+        &self,
+        request: Request<pb::AdjustWalletRequest>,
+    ) -> Answered<pb::AdjustWalletResponse> {
+        let (call, ask) = open(request)?;
+        self.perform(&call, decode::adjust_wallet(ask), encode::adjusted).await
     }
 
     async fn set_wallet_state(
         &self,
-        _: Request<pb::SetWalletStateRequest>,
+        request: Request<pb::SetWalletStateRequest>,
     ) -> Answered<pb::SetWalletStateResponse> {
-        Err(Status::unimplemented("not yet"))
+        let (call, ask) = open(request)?;
+        self.perform(&call, decode::set_wallet_state(&ask), encode::wallet_set).await
     }
 
-    async fn get_receipt(&self, _: Request<pb::GetReceiptRequest>) -> Answered<pb::GetReceiptResponse> {
-        Err(Status::unimplemented("not yet"))
-    }
-
-    type WatchWalletStream = souk_kit::watch::Messages<pb::WatchWalletResponse>;
+    type WatchWalletStream = watch::Messages<pb::WatchWalletResponse>;
 
     async fn watch_wallet(
         &self,
-        _: Request<pb::WatchWalletRequest>,
-    ) -> Result<Response<Self::WatchWalletStream>, Status> {
-        Err(Status::unimplemented("not yet"))
+        request: Request<pb::WatchWalletRequest>,
+    ) -> Answered<Self::WatchWalletStream> {
+        let (call, _) = open(request)?;
+        let org_id = decode::org(&call).map_err(status)?;
+        let (service, call) = (Arc::clone(&self.service), Arc::new(call));
+        let subject = watch::Subject {
+            bell: self.service.bell(),
+            topic: wallet_of(org_id).to_string(),
+            read: move || {
+                let (service, call) = (Arc::clone(&service), Arc::clone(&call));
+                async move { Ok(encode::watched(service.wallet(&call).await?)) }
+            },
+            beat: encode::heartbeat,
+        };
+        answer(watch::watch(&self.house, subject).await)
+    }
+
+    async fn get_receipt(&self, request: Request<pb::GetReceiptRequest>) -> Answered<pb::GetReceiptResponse> {
+        let (call, ask) = open(request)?;
+        let id = decode::receipt(&ask).map_err(status)?;
+        answer(self.service.receipt(&call, id).await.map(encode::receipt_found))
     }
 }

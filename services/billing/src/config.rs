@@ -15,9 +15,9 @@ pub struct Config {
     pub reservation_seconds: u64,
     /// How many queued commands one commit carries at the most. 256.
     pub batch: usize,
-    /// How often expired reservations are looked for, in milliseconds. 1000.
+    /// How often expired reservations and lots are looked for, in milliseconds. 1000.
     pub sweep_millis: u64,
-    /// How many expired reservations are given back in one turn at the most. 256.
+    /// How many expired reservations, or wallets with expired lots, one turn takes at the most. 256.
     pub sweep_batch: u64,
 }
 
@@ -51,7 +51,7 @@ impl Section for Config {
             mistakes.push("sweep_millis: 10 milliseconds to 1 minute".to_owned());
         }
         if !(1..=1024).contains(&self.sweep_batch) {
-            mistakes.push("sweep_batch: 1 to 1024 reservations".to_owned());
+            mistakes.push("sweep_batch: 1 to 1024 reservations or wallets".to_owned());
         }
     }
 }

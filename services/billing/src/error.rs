@@ -5,8 +5,8 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use souk_types::{
-    Fault, Reason, Violation,
-    id::{InstanceId, OrgId, ReservationId, WalletId},
+    Credits, Fault, Reason, Violation,
+    id::{InstanceId, OrgId, ReceiptId, ReservationId, WalletId},
 };
 
 use crate::model::ReservationState;
@@ -23,13 +23,11 @@ pub enum Error {
         /// The field, or the sum, that does not fit.
         field: &'static str,
     },
-    /// Usage or estimate names a dimension that has no price.
+    /// A schedule's default estimate names a dimension that has no price in it.
     #[error("the price schedule has no dimension {dimension:?}")]
     DimensionUnknown {
         /// The dimension.
         dimension: String,
-        /// The schedule that was asked.
-        schedule_hash: String,
     },
     /// No such wallet within the caller's scope.
     #[error("no such wallet")]
@@ -59,6 +57,23 @@ pub enum Error {
         reservation_id: ReservationId,
         /// Its end.
         state: ReservationState,
+    },
+    /// The wallet has no lot that was topped up from this.
+    #[error("the wallet has no lot of this source")]
+    LotNotFound {
+        /// What was named.
+        source_ref: String,
+    },
+    /// No such receipt within the caller's scope.
+    #[error("no such receipt")]
+    ReceiptNotFound(ReceiptId),
+    /// The wallet does not have free what is to be taken from it.
+    #[error("the wallet does not have that much free")]
+    InsufficientCredits {
+        /// What was to be taken.
+        required: Credits,
+        /// What is free.
+        available: Credits,
     },
     /// A new noun was to get an id that is in use; ids come from us, so this is a fault of ours.
     #[error("id {0} is in use")]
@@ -150,9 +165,9 @@ impl From<Error> for Fault {
         match error {
             Error::Invalid(violations) => Self::invalid(DOMAIN, violations),
             Error::AmountOutOfRange { field } => fault(Reason::AmountOutOfRange).with("field", field),
-            Error::DimensionUnknown { dimension, schedule_hash } => fault(Reason::DimensionUnknown)
-                .with("dimension", dimension)
-                .with("price_schedule_hash", schedule_hash),
+            Error::DimensionUnknown { dimension } => {
+                fault(Reason::DimensionUnknown).with("dimension", dimension)
+            }
             Error::WalletNotFound(id) => fault(Reason::WalletNotFound).with("wallet_id", id),
             Error::AccountNotFound(id) => fault(Reason::AccountNotFound).with("instance_id", id),
             Error::ReservationNotFound(id) => fault(Reason::ReservationNotFound).with("reservation_id", id),
@@ -165,6 +180,11 @@ impl From<Error> for Fault {
             Error::ReservationClosed { reservation_id, state } => fault(Reason::ReservationClosed)
                 .with("reservation_id", reservation_id)
                 .with("state", state.as_str()),
+            Error::LotNotFound { source_ref } => fault(Reason::LotNotFound).with("source_ref", source_ref),
+            Error::ReceiptNotFound(id) => fault(Reason::ReceiptNotFound).with("receipt_id", id),
+            Error::InsufficientCredits { required, available } => fault(Reason::InsufficientCredits)
+                .with("required_micros", required.micros())
+                .with("available_micros", available.micros()),
             Error::Database(failure) => failure.into_fault(),
             Error::BrokenOff => fault(Reason::Unavailable).retry_in(RETRY),
             broken @ (Error::IdTaken(_) | Error::Broken(_)) => Self::bug(DOMAIN, broken),

@@ -27,7 +27,7 @@ pub use crate::{config::Config, error::Error, service::Service, store::MIGRATION
 /// None as yet; every part answers so.
 pub fn build(house: &House, config: &Config, db: Db) -> Result<Mounted, Fault> {
     let service = Arc::new(Service::new(house, config, db.clone()));
-    let work = work::loops(house, config, &db, &service);
+    let work = work::loops(house, config, &service);
     let api = api::Api::new(house.clone(), service);
     let routes = Routes::new(BillingServiceServer::new(api));
     Ok(Mounted { log: Some(Arc::new(db.outbox())), work, ..Mounted::new(routes) })

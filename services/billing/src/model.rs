@@ -9,17 +9,25 @@
 //! 3. **A lot's reserved part is held.** `lot.reserved = Σ` of the allocations on it of OPEN reservations;
 //!    an OPEN reservation's allocations sum to its budget.
 //! 4. **Nothing below zero**: available and reserved of wallets and lots, budgets, charges, overruns; and
-//!    `available + reserved ≤ original` for each lot.
+//!    `available + reserved + reversed ≤ original` and `pending ≤ reserved` for each lot.
 //! 5. **No effect twice.** A reservation has at most one receipt; a second Settle is answered by the first
 //!    one's. An id in use makes nothing new. (Repeats of a `request_id` never reach the core.)
 //! 6. **A receipt adds up.** `charged + overrun = cost`, and only a wallet without anything left to charge
 //!    leaves an overrun to the platform.
 //! 7. **All or nothing.** A command that is refused with an error changes no row; a batch of n has the effect
 //!    and the answers of n batches of one at the same moment.
+//! 8. **The sweeps decide nothing.** No command spends, reserves or takes back credits of an expired lot, swept
+//!    or not; and what becomes of a reservation whose time is over is the same whether or not it was swept.
+//! 9. **Every edge is told once.** Facts of a wallet that became empty and of one that no longer is take turns.
 //!
 //! # The order of burning
 //! Lower priority number first, then the lot that expires first (never comes last), then the older one.
-//! A lot past its expiry reserves nothing more, but what it had reserved before stays good.
+//! A lot past its expiry reserves nothing more, but what it had reserved before stays good; its free rest,
+//! and what is given back to it later, is posted to `platform:expired` by a sweep.
+//!
+//! # Reversal
+//! Takes back the free part of a lot at once. Of the reserved part it is kept on the lot how much is *pending*:
+//! whatever reservations give back goes there first, and what they consume is never taken back.
 
 pub mod ask;
 pub mod command;
@@ -82,6 +90,13 @@ macro_rules! words {
                 serializer.serialize_str(self.as_str())
             }
         }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str> as serde::Deserialize>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
     };
 }
 pub(crate) use words;
@@ -123,7 +138,7 @@ words! {
 }
 
 /// The credits of one org.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Wallet {
     /// Its id.
     pub wallet_id: WalletId,

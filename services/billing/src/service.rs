@@ -6,25 +6,26 @@ mod queue;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use souk_db::{Db, Outbox, Request, for_every_tenant};
+use souk_db::{Db, Request, for_every_tenant};
 use souk_kit::House;
 use souk_types::{
     Call, Clock, Random,
-    id::InstanceId,
+    id::{InstanceId, LedgerEntryId, ReceiptId},
     page::{Page, Paged},
 };
+use tokio::sync::broadcast;
 
 use self::queue::Queue;
 use crate::{
     config::Config,
     error::Error,
     model::{
-        Wallet,
+        Receipt, Wallet,
         ask::{Ask, Reply},
-        command::Command,
+        command::{Command, End},
         ledger::Posted,
         lots::Lot,
-        pricing::{Price, Schedule, Usage},
+        pricing::{Price, Schedule, Share, Usage},
     },
     store::{Asked, Store},
 };
@@ -55,11 +56,6 @@ impl Service {
             usual_ttl: config.reservation_ttl(),
             sweep_batch: config.sweep_batch,
         }
-    }
-
-    /// The events of this service.
-    pub(crate) fn outbox(&self) -> Outbox {
-        self.store.outbox()
     }
 
     /// Does what is asked, once for each request id. A caller that goes away does not take it back.
@@ -115,24 +111,57 @@ impl Service {
         self.store.entries(&call.scope, org_id, instance_id, page).await
     }
 
-    /// One turn of the sweep: gives back reservations whose time is over. Says whether there may be more.
+    /// What a settle charged, and what each dimension added to it.
+    ///
+    /// # Errors
+    /// [`Error::ReceiptNotFound`] outside of the call's reach.
+    pub async fn receipt(&self, call: &Call, id: ReceiptId) -> Result<(Receipt, Vec<Share>), Error> {
+        self.store.receipt(&call.scope, id).await
+    }
+
+    /// Rings for every wallet that changed, by its id.
+    pub(crate) fn bell(&self) -> broadcast::Receiver<Arc<str>> {
+        self.store.bell()
+    }
+
+    /// One turn of the sweep of reservations: gives back those whose time is over. Says whether there may be
+    /// more.
     ///
     /// # Errors
     /// When the database does not answer; the next turn finds them again.
     pub async fn sweep(&self) -> Result<bool, Error> {
         let due = self.store.due(self.clock.now(), self.sweep_batch).await?;
-        let full = u64::try_from(due.len()).unwrap_or(u64::MAX) >= self.sweep_batch;
-        let ended = due.into_iter().map(|reservation_id| {
-            let command = Command::Expire { reservation_id };
-            self.queue.submit(Asked { request: None, scope: for_every_tenant(), command })
-        });
+        let end = |reservation_id| Command::Expire(End { reservation_id, ledger_entry_id: self.entry_id() });
+        self.swept(due.into_iter().map(end).collect()).await
+    }
+
+    /// One turn of the sweep of lots: posts the free rest of those whose time is over. Says whether there may
+    /// be more.
+    ///
+    /// # Errors
+    /// When the database does not answer; the next turn finds them again.
+    pub async fn sweep_lots(&self) -> Result<bool, Error> {
+        let due = self.store.wallets_with_expired_lots(self.clock.now(), self.sweep_batch).await?;
+        let post = |wallet_id| Command::ExpireLots { wallet_id, ledger_entry_id: self.entry_id() };
+        self.swept(due.into_iter().map(post).collect()).await
+    }
+
+    fn entry_id(&self) -> LedgerEntryId {
+        LedgerEntryId::new(self.clock.now(), self.random.as_ref())
+    }
+
+    async fn swept(&self, commands: Vec<Command>) -> Result<bool, Error> {
+        let full = u64::try_from(commands.len()).unwrap_or(u64::MAX) >= self.sweep_batch;
+        let ended = commands
+            .into_iter()
+            .map(|command| self.queue.submit(Asked { request: None, scope: for_every_tenant(), command }));
         let mut some = false;
         for outcome in futures::future::join_all(ended).await {
             match outcome {
                 Ok(_) => some = true,
                 Err(error) if error.may_be_of_one() => {
-                    // One reservation that cannot be given back must not keep the others.
-                    tracing::error!(%error, "a reservation does not expire");
+                    // One that cannot be swept must not keep the others.
+                    tracing::error!(%error, "a sweep left something behind");
                 }
                 Err(error) => return Err(error),
             }

@@ -18,20 +18,27 @@ use sea_orm::{
     ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
     sea_query::{Expr, OnConflict},
 };
-use souk_db::{Db, Once, Outbox, Request, for_every_tenant, once, scope};
+use souk_db::{Db, Once, Request, for_every_tenant, once, scope};
 use souk_types::{
     Credits, Scope, Time,
     access::Admission,
-    id::{InstanceId, OrgId, ReservationId},
+    id::{InstanceId, OrgId, ReceiptId, ReservationId, WalletId},
     page::{Page, Paged},
 };
+use tokio::sync::broadcast;
 
 pub(crate) use self::commit::Key;
-use self::tables::{accounts, entries, reservations, schedules, wallets};
+use self::tables::{accounts, entries, lots, receipts, reservations, schedules, wallets};
 pub use self::{commit::Asked, schema::MIGRATIONS};
 use crate::{
     error::Error,
-    model::{Wallet, ask::About, ask::wallet_of, ledger::Posted, lots::Lot, pricing::Schedule},
+    model::{
+        Receipt, Wallet,
+        ask::{About, wallet_of},
+        ledger::Posted,
+        lots::Lot,
+        pricing::{Schedule, Share},
+    },
 };
 
 /// How many price schedules are kept in memory; they never change.
@@ -49,12 +56,6 @@ impl Store {
     #[must_use]
     pub fn new(db: Db) -> Self {
         Self { db, schedules: Arc::default() }
-    }
-
-    /// The events of this service.
-    #[must_use]
-    pub fn outbox(&self) -> Outbox {
-        self.db.outbox()
     }
 
     /// The org that a noun belongs to, when `scope` may change it.
@@ -156,6 +157,51 @@ impl Store {
             .map_err(souk_db::Error::from)?;
         let id = |id: String| id.parse().map_err(|error| souk_db::Error::value("reservation_id", error));
         Ok(ids.into_iter().map(id).collect::<Result<_, _>>()?)
+    }
+
+    /// Wallets of every tenant with lots whose time is over and of which something is free, the longest over
+    /// first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn wallets_with_expired_lots(&self, now: Time, limit: u64) -> Result<Vec<WalletId>, Error> {
+        let ids: Vec<String> = scope::within(lots::Entity::find(), &for_every_tenant())
+            .select_only()
+            .column(lots::Column::WalletId)
+            // Written out, so that the planner sees the condition of the index.
+            .filter(Expr::cust("available_micros > 0"))
+            .filter(lots::Column::ExpireTime.lte(now.micros()))
+            .group_by(lots::Column::WalletId)
+            .order_by_asc(lots::Column::ExpireTime.min())
+            .limit(limit)
+            .into_tuple()
+            .all(self.db.read())
+            .await
+            .map_err(souk_db::Error::from)?;
+        let id = |id: String| id.parse().map_err(|error| souk_db::Error::value("wallet_id", error));
+        Ok(ids.into_iter().map(id).collect::<Result<_, _>>()?)
+    }
+
+    /// A receipt, and what each dimension added to it.
+    ///
+    /// # Errors
+    /// [`Error::ReceiptNotFound`] outside of the scope.
+    pub async fn receipt(&self, scope: &Scope, id: ReceiptId) -> Result<(Receipt, Vec<Share>), Error> {
+        let row = souk_db::one::<receipts::Entity>(self.db.read(), scope, id.to_string()).await;
+        let row =
+            row.map_err(|denial| denial.say(|| Error::ReceiptNotFound(id), || Error::ReceiptNotFound(id)))?;
+        let receipt = Receipt::try_from(row)?;
+        let hashes = [receipt.schedule_hash.clone()].into();
+        let schedules = load::schedules_of(self, self.db.read(), hashes).await?;
+        let schedule = schedules.get(&receipt.schedule_hash).ok_or(Error::Broken("a schedule is gone"))?;
+        let shares = schedule.shares(&receipt.usage)?;
+        Ok((receipt, shares))
+    }
+
+    /// Rings for every wallet that changed, by its id.
+    #[must_use]
+    pub fn bell(&self) -> broadcast::Receiver<Arc<str>> {
+        self.db.bell()
     }
 
     /// Keeps a price schedule under its hash, which it answers; one that is there stays as it is.

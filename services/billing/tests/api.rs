@@ -238,10 +238,10 @@ async fn each_refusal_has_its_reason() {
     town.open(OWN, instance(1), CREDIT).await;
     let (mut runs, mut tenancy) = (town.runs(OWN), town.tenancy(OWN));
     let mut instances = town.by(PartName::Instances, Some(OWN));
-    let unknown =
-        pb::AuthorizeRequest { estimate: vec![quantity("hours", 1)], ..authorize("u", instance(1)) };
-    let unknown = reason(runs.authorize(unknown).await);
-    assert_eq!(unknown, refused(Code::InvalidArgument, "DIMENSION_UNKNOWN"));
+    let nameless =
+        pb::AuthorizeRequest { estimate: vec![quantity("Hours!", 1)], ..authorize("u", instance(1)) };
+    let nameless = reason(runs.authorize(nameless).await);
+    assert_eq!(nameless, refused(Code::InvalidArgument, "INVALID_ARGUMENT"));
     let absent = reason(runs.authorize(authorize("u", instance(7))).await);
     assert_eq!(absent, refused(Code::NotFound, "ACCOUNT_NOT_FOUND"));
     for bad in ["", "rsv_1", "ins_00000000000000000000000001"] {

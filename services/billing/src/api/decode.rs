@@ -6,13 +6,13 @@ use souk_kit::wire::{Check, span, time};
 use souk_proto::souk::billing::v1 as pb;
 use souk_types::{
     Call, Credits, Fault, Time,
-    id::{InstanceId, OrgId},
+    id::{InstanceId, OrgId, ReceiptId},
 };
 
 use crate::{
     error::DOMAIN,
     model::{
-        AccountState,
+        AccountState, WalletState,
         ask::Ask,
         lots::Source,
         pricing::{Price, Usage},
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The org that the kit bound the call to, whether the message named it or not.
-fn org(call: &Call) -> Result<OrgId, Fault> {
+pub(super) fn org(call: &Call) -> Result<OrgId, Fault> {
     call.scope.org().ok_or_else(|| Fault::bug(DOMAIN, "the call names no org"))
 }
 
@@ -117,6 +117,69 @@ pub(super) fn top_up(call: &Call, ask: pb::TopUpRequest) -> Result<Ask, Fault> {
         expire_time: expire_time.flatten(),
     });
     check.done(DOMAIN, ask)
+}
+
+pub(super) fn extend(ask: pb::ExtendRequest) -> Result<Ask, Fault> {
+    let mut check = Check::default();
+    let reservation_id = check.parse("reservation_id", &ask.reservation_id);
+    let ttl: Option<Option<Duration>> = ask.time_to_live.map(span);
+    check.require(ttl != Some(None), "time_to_live", "must not be negative");
+    let ask = reservation_id.map(|reservation_id| Ask::Extend {
+        reservation_id,
+        estimate: quantities(ask.estimate),
+        ttl: ttl.flatten(),
+    });
+    check.done(DOMAIN, ask)
+}
+
+pub(super) fn reverse_top_up(call: &Call, ask: pb::ReverseTopUpRequest) -> Result<Ask, Fault> {
+    let org_id = org(call)?;
+    let mut check = Check::default();
+    check.require(!ask.source_ref.is_empty(), "source_ref", "required");
+    let amount = Credits::from_micros(ask.amount_micros);
+    let ask = Ask::ReverseTopUp { org_id, source_ref: ask.source_ref, amount, cause: ask.reason };
+    check.done(DOMAIN, Some(ask))
+}
+
+pub(super) fn set_account_schedule(ask: pb::SetAccountScheduleRequest) -> Result<Ask, Fault> {
+    let mut check = Check::default();
+    let instance_id = check.parse("instance_id", &ask.instance_id);
+    check.require(!ask.price_schedule_hash.is_empty(), "price_schedule_hash", "required");
+    let schedule_hash = ask.price_schedule_hash;
+    let ask = instance_id.map(|instance_id| Ask::SetAccountSchedule { instance_id, schedule_hash });
+    check.done(DOMAIN, ask)
+}
+
+pub(super) fn adjust_wallet(ask: pb::AdjustWalletRequest) -> Result<Ask, Fault> {
+    let mut check = Check::default();
+    let org_id = check.parse("org_id", &ask.org_id);
+    let expire_time: Option<Option<Time>> = ask.expire_time.map(time);
+    check.require(expire_time != Some(None), "expire_time", "is out of range");
+    let ask = org_id.map(|org_id| Ask::AdjustWallet {
+        org_id,
+        amount: Credits::from_micros(ask.amount_micros),
+        note: ask.note,
+        expire_time: expire_time.flatten(),
+    });
+    check.done(DOMAIN, ask)
+}
+
+pub(super) fn set_wallet_state(ask: &pb::SetWalletStateRequest) -> Result<Ask, Fault> {
+    let mut check = Check::default();
+    let org_id = check.parse("org_id", &ask.org_id);
+    let state = match ask.state() {
+        pb::WalletState::Active => Some(WalletState::Active),
+        pb::WalletState::Frozen => Some(WalletState::Frozen),
+        pb::WalletState::Unspecified => None,
+    };
+    check.require(state.is_some(), "state", "needs ACTIVE or FROZEN");
+    check.done(DOMAIN, org_id.zip(state).map(|(org_id, state)| Ask::SetWalletState { org_id, state }))
+}
+
+pub(super) fn receipt(ask: &pb::GetReceiptRequest) -> Result<ReceiptId, Fault> {
+    let mut check = Check::default();
+    let id = check.parse("receipt_id", &ask.receipt_id);
+    check.done(DOMAIN, id)
 }
 
 pub(super) fn list_filter(ask: &pb::ListLedgerEntriesRequest) -> Result<Option<InstanceId>, Fault> {

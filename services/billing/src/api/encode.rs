@@ -2,16 +2,16 @@
 
 use souk_kit::wire::{etag, timestamp};
 use souk_proto::souk::billing::v1 as pb;
-use souk_types::{Fault, Reason};
+use souk_types::{Fault, Reason, Time};
 
 use crate::{
     error::DOMAIN,
     model::{
-        Receipt, Wallet,
+        Receipt, Wallet, WalletState,
         ask::Reply,
         ledger::{Book, Kind, Posted},
         lots::{Lot, Source},
-        pricing::Share,
+        pricing::{Price, Quote, Share},
     },
 };
 
@@ -37,21 +37,70 @@ pub(super) fn account_set(reply: Reply) -> Result<pb::SetAccountStateResponse, F
 
 pub(super) fn authorized(reply: Reply) -> Result<pb::AuthorizeResponse, Fault> {
     match reply {
-        Reply::Allowed { reservation_id, budget, expire_time } => Ok(pb::AuthorizeResponse {
+        Reply::Allowed { reservation_id, budget, expire_time, prices } => Ok(pb::AuthorizeResponse {
             allowed: true,
             reservation_id: reservation_id.to_string(),
             budget_micros: budget.micros(),
             expire_time: Some(timestamp(expire_time)),
             reason: String::new(),
-            prices: Vec::new(),
+            prices: prices.into_iter().map(quote).collect(),
         }),
         Reply::Refused { reason } => {
-            let known = Reason::ALL.iter().any(|one| one.as_str() == reason);
-            let reason = if known { reason } else { return Err(strange()) };
-            Ok(pb::AuthorizeResponse { reason, ..pb::AuthorizeResponse::default() })
+            Ok(pb::AuthorizeResponse { reason: known(reason)?, ..pb::AuthorizeResponse::default() })
         }
         _ => Err(strange()),
     }
+}
+
+fn known(reason: String) -> Result<String, Fault> {
+    let known = Reason::ALL.iter().any(|one| one.as_str() == reason);
+    if known { Ok(reason) } else { Err(strange()) }
+}
+
+fn quote(quote: Quote) -> pb::Price {
+    let Price { per, price } = quote.price;
+    pb::Price { dimension: quote.dimension, amount_micros: price.micros(), per }
+}
+
+pub(super) fn extended(reply: Reply) -> Result<pb::ExtendResponse, Fault> {
+    let (reason, budget, expire_time) = match reply {
+        Reply::Extended { budget, expire_time } => (String::new(), budget, expire_time),
+        Reply::NotExtended { reason, budget, expire_time } => (known(reason)?, budget, expire_time),
+        _ => return Err(strange()),
+    };
+    Ok(pb::ExtendResponse {
+        allowed: reason.is_empty(),
+        budget_micros: budget.micros(),
+        expire_time: Some(timestamp(expire_time)),
+        reason,
+    })
+}
+
+pub(super) fn reversed(reply: Reply) -> Result<pb::ReverseTopUpResponse, Fault> {
+    let Reply::Reversed(reversal) = reply else { return Err(strange()) };
+    Ok(pb::ReverseTopUpResponse {
+        reversed_micros: reversal.reversed.micros(),
+        pending_micros: reversal.pending.micros(),
+        consumed_micros: reversal.consumed.micros(),
+        balance_micros: reversal.balance.micros(),
+        ledger_entry_id: reversal.ledger_entry_id.map(|id| id.to_string()).unwrap_or_default(),
+    })
+}
+
+pub(super) fn adjusted(reply: Reply) -> Result<pb::AdjustWalletResponse, Fault> {
+    let Reply::Adjusted { balance, ledger_entry_id } = reply else { return Err(strange()) };
+    let ledger_entry_id = ledger_entry_id.to_string();
+    Ok(pb::AdjustWalletResponse { balance_micros: balance.micros(), ledger_entry_id })
+}
+
+pub(super) fn wallet_set(reply: Reply) -> Result<pb::SetWalletStateResponse, Fault> {
+    let Reply::WalletSet { wallet, lots } = reply else { return Err(strange()) };
+    Ok(pb::SetWalletStateResponse { wallet: Some(whole_wallet(&wallet, lots)) })
+}
+
+pub(super) fn account_rescheduled(reply: Reply) -> Result<pb::SetAccountScheduleResponse, Fault> {
+    let Reply::Account { .. } = reply else { return Err(strange()) };
+    Ok(pb::SetAccountScheduleResponse {})
 }
 
 pub(super) fn settled(reply: Reply) -> Result<pb::SettleResponse, Fault> {
@@ -94,25 +143,47 @@ pub(super) fn topped_up(reply: Reply) -> Result<pb::TopUpResponse, Fault> {
     })
 }
 
+pub(super) fn receipt_found((own, shares): (Receipt, Vec<Share>)) -> pb::GetReceiptResponse {
+    pb::GetReceiptResponse { receipt: Some(receipt(&own, shares)) }
+}
+
 pub(super) fn wallet((wallet, lots): (Wallet, Vec<Lot>)) -> pb::GetWalletResponse {
-    let wallet = pb::Wallet {
+    pb::GetWalletResponse { wallet: Some(whole_wallet(&wallet, lots)) }
+}
+
+/// The etag and the message of a watch.
+pub(super) fn watched((wallet, lots): (Wallet, Vec<Lot>)) -> (String, pb::WatchWalletResponse) {
+    let wallet = whole_wallet(&wallet, lots);
+    (wallet.etag.clone(), pb::WatchWalletResponse { wallet: Some(wallet), heartbeat_time: None })
+}
+
+pub(super) fn heartbeat(now: Time) -> pb::WatchWalletResponse {
+    pb::WatchWalletResponse { wallet: None, heartbeat_time: Some(timestamp(now)) }
+}
+
+fn whole_wallet(wallet: &Wallet, lots: Vec<Lot>) -> pb::Wallet {
+    let state = match wallet.state {
+        WalletState::Active => pb::WalletState::Active,
+        WalletState::Frozen => pb::WalletState::Frozen,
+    };
+    pb::Wallet {
         wallet_id: wallet.wallet_id.to_string(),
         org_id: wallet.org_id.to_string(),
         available_micros: wallet.available.micros(),
         reserved_micros: wallet.reserved.micros(),
         lots: lots.into_iter().map(lot).collect(),
         etag: etag(wallet.version),
-        state: pb::WalletState::Active.into(),
-    };
-    pb::GetWalletResponse { wallet: Some(wallet) }
+        state: state.into(),
+    }
 }
 
 fn lot(lot: Lot) -> pb::Lot {
     let source = match lot.source {
         Source::Trial => pb::Source::Trial,
         Source::Purchase => pb::Source::Purchase,
+        Source::Adjustment => pb::Source::Adjustment,
         // Nothing makes these yet; the contract names them when something does.
-        Source::Promotion | Source::Adjustment => pb::Source::Unspecified,
+        Source::Promotion => pb::Source::Unspecified,
     };
     pb::Lot {
         lot_id: lot.lot_id.to_string(),
@@ -130,6 +201,9 @@ pub(super) fn ledger_entry(posted: Posted) -> pb::LedgerEntry {
     let kind = match posted.kind {
         Kind::TopUp => pb::ledger_entry::Kind::TopUp,
         Kind::Settle => pb::ledger_entry::Kind::Settle,
+        Kind::Reversal => pb::ledger_entry::Kind::Reversal,
+        Kind::Adjustment => pb::ledger_entry::Kind::Adjustment,
+        Kind::Expiry => pb::ledger_entry::Kind::Expiry,
     };
     let book = match posted.line.book {
         Book::Wallet(id) => format!("wallet:{id}"),

@@ -1,8 +1,8 @@
 //! What happened, for the outbox.
 //!
 //! A fact is an [`souk_types::Event`] without what the core cannot know: its id, who caused it and in whose
-//! trace. No two facts share an aggregate and a sequence. Authorize makes none: it is the hot path, it moves
-//! no credits between books, and watchers re-read the wallet anyway.
+//! trace. No two facts share an aggregate and a sequence. Authorize and Extend make none: they are the hot
+//! path, they move no credits between books, and watchers re-read the wallet anyway.
 
 use serde_json::{Value, json};
 use souk_types::{Credits, Time, id::OrgId};
@@ -14,13 +14,21 @@ pub const WALLET_OPENED: &str = "souk.billing.v1.WalletOpened";
 /// The wallet's balance became zero: nothing available, nothing reserved.
 pub const WALLET_DEPLETED: &str = "souk.billing.v1.WalletDepleted";
 /// The wallet's balance was zero and no longer is.
-pub const WALLET_REFILLED: &str = "souk.billing.v1.WalletRefilled";
+pub const WALLET_REPLENISHED: &str = "souk.billing.v1.WalletReplenished";
+/// The wallet was frozen or thawed.
+pub const WALLET_STATE_CHANGED: &str = "souk.billing.v1.WalletStateChanged";
+/// Credits of a lot were taken back.
+pub const LOT_REVERSED: &str = "souk.billing.v1.LotReversed";
+/// The free rest of a lot expired.
+pub const LOT_EXPIRED: &str = "souk.billing.v1.LotExpired";
 /// Credits came in as a new lot.
 pub const LOT_ADDED: &str = "souk.billing.v1.LotAdded";
 /// An instance got its spending right.
 pub const ACCOUNT_OPENED: &str = "souk.billing.v1.AccountOpened";
 /// An instance's spending right was frozen, thawed or closed.
 pub const ACCOUNT_STATE_CHANGED: &str = "souk.billing.v1.AccountStateChanged";
+/// An instance spends at other prices.
+pub const ACCOUNT_SCHEDULE_CHANGED: &str = "souk.billing.v1.AccountScheduleChanged";
 /// A reservation was charged; one for each receipt.
 pub const RESERVATION_SETTLED: &str = "souk.billing.v1.ReservationSettled";
 /// A reservation was given back unused.
@@ -59,6 +67,7 @@ pub(super) fn of_wallet(kind: &'static str, wallet: &Wallet, now: Time) -> Fact 
         occur_time: now,
         payload: json!({
             "walletId": wallet.wallet_id,
+            "state": wallet.state.as_str(),
             "availableMicros": micros(wallet.available),
             "reservedMicros": micros(wallet.reserved),
         }),
@@ -70,7 +79,7 @@ pub(super) fn of_balance(before: &Wallet, after: &Wallet, now: Time) -> Option<F
     let empty = |wallet: &Wallet| wallet.available == Credits::ZERO && wallet.reserved == Credits::ZERO;
     match (empty(before), empty(after)) {
         (false, true) => Some(of_wallet(WALLET_DEPLETED, after, now)),
-        (true, false) => Some(of_wallet(WALLET_REFILLED, after, now)),
+        (true, false) => Some(of_wallet(WALLET_REPLENISHED, after, now)),
         (true, true) | (false, false) => None,
     }
 }
@@ -93,6 +102,22 @@ pub(super) fn of_lot(lot: &Lot, now: Time) -> Fact {
     }
 }
 
+/// A fact about a lot of which something left the wallet.
+pub(super) fn of_lot_left(kind: &'static str, lot: &Lot, amount: Credits, now: Time) -> Fact {
+    Fact {
+        payload: json!({
+            "lotId": lot.lot_id,
+            "walletId": lot.wallet_id,
+            "amountMicros": micros(amount),
+            "pendingMicros": micros(lot.pending),
+            "source": lot.source.as_str(),
+            "sourceRef": lot.source_ref,
+        }),
+        kind,
+        ..of_lot(lot, now)
+    }
+}
+
 /// A fact about an account.
 pub(super) fn of_account(kind: &'static str, account: &Account, now: Time) -> Fact {
     Fact {
@@ -105,6 +130,7 @@ pub(super) fn of_account(kind: &'static str, account: &Account, now: Time) -> Fa
             "instanceId": account.instance_id,
             "walletId": account.wallet_id,
             "state": account.state.as_str(),
+            "priceScheduleHash": account.schedule_hash,
         }),
     }
 }
@@ -139,6 +165,7 @@ pub(super) fn of_receipt(receipt: &Receipt, reservation: &Reservation, now: Time
             "ledgerEntryId": receipt.ledger_entry_id,
             "instanceId": receipt.instance_id,
             "walletId": receipt.wallet_id,
+            "sourceRef": reservation.source_ref,
             "usage": usage.collect::<Value>(),
             "costMicros": micros(receipt.cost),
             "chargedMicros": micros(receipt.charged),

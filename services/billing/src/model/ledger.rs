@@ -73,6 +73,12 @@ words! {
         TopUp = "TOP_UP",
         /// Usage was charged.
         Settle = "SETTLE",
+        /// A top-up was taken back.
+        Reversal = "REVERSAL",
+        /// An operator gave or took.
+        Adjustment = "ADJUSTMENT",
+        /// The free rest of a lot expired.
+        Expiry = "EXPIRY",
     }
 }
 
@@ -96,7 +102,7 @@ pub struct Entry {
     pub wallet_id: WalletId,
     /// What it is about.
     pub kind: Kind,
-    /// The lot that came in, for a top-up.
+    /// The lot that came in, was taken back or expired.
     pub lot_id: Option<LotId>,
     /// The reservation that was settled.
     pub reservation_id: Option<ReservationId>,
@@ -131,15 +137,15 @@ pub struct Posted {
     pub create_time: Time,
 }
 
-/// What an entry has whatever it is about.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Heading<'a> {
-    /// The id of the new entry.
-    pub(crate) ledger_entry_id: LedgerEntryId,
-    /// The wallet as it is after the entry.
-    pub(crate) wallet: &'a Wallet,
-    /// The present.
-    pub(crate) now: Time,
+/// The entries of one command, in the order they are booked. They begin with the wallet's balance before the
+/// command and must end with its balance after it.
+#[derive(Debug)]
+pub(crate) struct Journal<'a> {
+    wallet: &'a Wallet,
+    next_id: LedgerEntryId,
+    balance: Credits,
+    now: Time,
+    entries: Vec<Entry>,
 }
 
 impl Entry {
@@ -148,70 +154,108 @@ impl Entry {
     pub fn amount(&self) -> Credits {
         self.lines.first().map_or(Credits::ZERO, |line| line.amount)
     }
+}
+
+impl<'a> Journal<'a> {
+    /// Begins with the wallet as it was before the command. The first entry gets the id `first`, those after
+    /// it the ids that follow: how many there are is not known before the decision.
+    pub(crate) fn open(wallet: &'a Wallet, first: LedgerEntryId, now: Time) -> Result<Self, Error> {
+        Ok(Self { wallet, next_id: first, balance: wallet.balance()?, now, entries: Vec::new() })
+    }
 
     /// Books a new lot: `platform:granted`, `sold` or `adjusted` → wallet.
-    pub(crate) fn top_up(heading: Heading<'_>, lot: &Lot) -> Result<Self, Error> {
-        let counter = match lot.source {
-            Source::Trial | Source::Promotion => Platform::Granted,
-            Source::Purchase => Platform::Sold,
-            Source::Adjustment => Platform::Adjusted,
+    pub(crate) fn came_in(&mut self, lot: &Lot) -> Result<(), Error> {
+        let (kind, counter) = match lot.source {
+            Source::Trial | Source::Promotion => (Kind::TopUp, Platform::Granted),
+            Source::Purchase => (Kind::TopUp, Platform::Sold),
+            Source::Adjustment => (Kind::Adjustment, Platform::Adjusted),
         };
-        let lines = vec![heading.wallet_line(lot.original), platform(counter, taken(lot.original)?)];
-        let entry = Self::new(heading, Kind::TopUp, lines)?;
-        Ok(Self { lot_id: Some(lot.lot_id), source_ref: lot.source_ref.clone(), ..entry })
+        let entry = self.post(kind, lot.original, &[(counter, taken(lot.original)?)])?;
+        (entry.lot_id, entry.source_ref) = (Some(lot.lot_id), lot.source_ref.clone());
+        Ok(())
     }
 
     /// Books a settle: wallet → `platform:earned`, and `platform:overrun` → `platform:earned` for what the
     /// wallet could not pay.
-    pub(crate) fn settle(
-        heading: Heading<'_>,
+    pub(crate) fn settled(
+        &mut self,
         settled: &Reservation,
         charged: Credits,
         overrun: Credits,
-    ) -> Result<Self, Error> {
+    ) -> Result<(), Error> {
         let cost = charged.plus(overrun).ok_or(Error::Broken("cost out of range"))?;
-        let mut lines = vec![heading.wallet_line(taken(charged)?), platform(Platform::Earned, cost)];
-        if overrun != Credits::ZERO {
-            lines.push(platform(Platform::Overrun, taken(overrun)?));
-        }
-        let entry = Self::new(heading, Kind::Settle, lines)?;
-        Ok(Self {
-            reservation_id: Some(settled.reservation_id),
-            instance_id: Some(settled.instance_id),
-            source_ref: settled.source_ref.clone(),
-            ..entry
-        })
+        let (earned, borne) = ((Platform::Earned, cost), (Platform::Overrun, taken(overrun)?));
+        let lines: &[_] = if overrun == Credits::ZERO { &[earned] } else { &[earned, borne] };
+        let entry = self.post(Kind::Settle, taken(charged)?, lines)?;
+        entry.reservation_id = Some(settled.reservation_id);
+        entry.instance_id = Some(settled.instance_id);
+        entry.source_ref.clone_from(&settled.source_ref);
+        Ok(())
     }
 
-    fn new(heading: Heading<'_>, kind: Kind, lines: Vec<Line>) -> Result<Self, Error> {
+    /// Books what is taken back of a lot: wallet → `platform:reversed`.
+    pub(crate) fn taken_back(&mut self, lot: &Lot, amount: Credits) -> Result<(), Error> {
+        let entry = self.post(Kind::Reversal, taken(amount)?, &[(Platform::Reversed, amount)])?;
+        let cause = if lot.reversal_ref.is_empty() { &lot.source_ref } else { &lot.reversal_ref };
+        (entry.lot_id, entry.source_ref) = (Some(lot.lot_id), cause.clone());
+        Ok(())
+    }
+
+    /// Books what expired of a lot: wallet → `platform:expired`.
+    pub(crate) fn expired(&mut self, lot: &Lot, amount: Credits) -> Result<(), Error> {
+        let entry = self.post(Kind::Expiry, taken(amount)?, &[(Platform::Expired, amount)])?;
+        (entry.lot_id, entry.source_ref) = (Some(lot.lot_id), lot.source_ref.clone());
+        Ok(())
+    }
+
+    /// Books what an operator takes: wallet → `platform:adjusted`.
+    pub(crate) fn adjusted_away(&mut self, amount: Credits, note: &str) -> Result<(), Error> {
+        let entry = self.post(Kind::Adjustment, taken(amount)?, &[(Platform::Adjusted, amount)])?;
+        note.clone_into(&mut entry.source_ref);
+        Ok(())
+    }
+
+    /// The entries, which together must make up what the command did to the wallet.
+    pub(crate) fn done(self, after: &Wallet) -> Result<Vec<Entry>, Error> {
+        if self.balance == after.balance()? {
+            Ok(self.entries)
+        } else {
+            Err(Error::Broken("the entries do not make up what happened to the wallet"))
+        }
+    }
+
+    /// The one place where entries are made: `amount` on the wallet against lines on the platform's books.
+    fn post(
+        &mut self,
+        kind: Kind,
+        amount: Credits,
+        against: &[(Platform, Credits)],
+    ) -> Result<&mut Entry, Error> {
+        let own = Line { book: Book::Wallet(self.wallet.wallet_id), amount };
+        let against =
+            against.iter().map(|(book, amount)| Line { book: Book::Platform(*book), amount: *amount });
+        let lines: Vec<_> = [own].into_iter().chain(against).collect();
         let sum: i128 = lines.iter().map(|line| i128::from(line.amount.micros())).sum();
         if sum != 0 {
             return Err(Error::Broken("the lines of a ledger entry do not sum to zero"));
         }
-        Ok(Self {
-            ledger_entry_id: heading.ledger_entry_id,
-            org_id: heading.wallet.org_id,
-            wallet_id: heading.wallet.wallet_id,
+        self.balance = self.balance.plus(amount).ok_or(Error::Broken("wallet balance out of range"))?;
+        self.entries.push(Entry {
+            ledger_entry_id: self.next_id,
+            org_id: self.wallet.org_id,
+            wallet_id: self.wallet.wallet_id,
             kind,
             lot_id: None,
             reservation_id: None,
             instance_id: None,
             source_ref: String::new(),
             lines,
-            balance: heading.wallet.balance()?,
-            create_time: heading.now,
-        })
+            balance: self.balance,
+            create_time: self.now,
+        });
+        self.next_id = LedgerEntryId::from_bits(self.next_id.bits().wrapping_add(1));
+        self.entries.last_mut().ok_or(Error::Broken("an entry is gone"))
     }
-}
-
-impl Heading<'_> {
-    const fn wallet_line(self, amount: Credits) -> Line {
-        Line { book: Book::Wallet(self.wallet.wallet_id), amount }
-    }
-}
-
-const fn platform(book: Platform, amount: Credits) -> Line {
-    Line { book: Book::Platform(book), amount }
 }
 
 fn taken(amount: Credits) -> Result<Credits, Error> {

@@ -25,7 +25,7 @@ words! {
 }
 
 /// Credits that came into a wallet together.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Lot {
     /// Its id.
     pub lot_id: LotId,
@@ -47,6 +47,12 @@ pub struct Lot {
     pub available: Credits,
     /// Held by open reservations.
     pub reserved: Credits,
+    /// Taken back so far.
+    pub reversed: Credits,
+    /// What of the reserved part is taken back as soon as a reservation gives it back.
+    pub pending: Credits,
+    /// What caused the latest reversal, in the caller's own words; may be empty.
+    pub reversal_ref: String,
     /// When it came in.
     pub create_time: Time,
     /// Counts the changes of this row from 1; the etag.
@@ -89,10 +95,14 @@ pub(crate) enum Shift {
     Reserve,
     /// reserved → available.
     GiveBack,
-    /// available → spent.
+    /// available → spent, expired or adjusted away.
     Spend,
     /// reserved → spent.
     SpendReserved,
+    /// available → reversed.
+    Reverse,
+    /// reserved, and pending → reversed.
+    ReverseReserved,
 }
 
 impl Shift {
@@ -102,8 +112,8 @@ impl Shift {
         let after = match self {
             Self::Reserve => (available.minus(amount)?, reserved.plus(amount)?),
             Self::GiveBack => (available.plus(amount)?, reserved.minus(amount)?),
-            Self::Spend => (available.minus(amount)?, reserved),
-            Self::SpendReserved => (available, reserved.minus(amount)?),
+            Self::Spend | Self::Reverse => (available.minus(amount)?, reserved),
+            Self::SpendReserved | Self::ReverseReserved => (available, reserved.minus(amount)?),
         };
         let sound = !amount.is_negative() && !after.0.is_negative() && !after.1.is_negative();
         sound.then_some(after)
@@ -129,14 +139,53 @@ impl Lot {
         if self.expire_time.is_none_or(|end| now < end) { self.available } else { Credits::ZERO }
     }
 
+    /// Whether anything of it is available or reserved.
+    #[must_use]
+    pub fn holds_something(&self) -> bool {
+        self.available > Credits::ZERO || self.reserved > Credits::ZERO
+    }
+
+    /// Whether its time is over and its free rest is still in the wallet.
+    #[must_use]
+    pub fn is_due(&self, now: Time) -> bool {
+        self.available > self.free(now)
+    }
+
+    /// What came in, less what was taken back of it or will be; `None` when that does not fit.
+    pub(crate) fn not_reversed(&self) -> Option<Credits> {
+        self.original.minus(self.reversed)?.minus(self.pending)
+    }
+
     /// The lot after `amount` moved.
     pub(crate) fn shifted(&self, shift: Shift, amount: Credits) -> Result<Self, Error> {
         let (available, reserved) =
             shift.apply((self.available, self.reserved), amount).ok_or(Error::Broken("lot below zero"))?;
-        if available.plus(reserved).is_none_or(|sum| sum > self.original) {
+        let (pending, reversed) = match shift {
+            Shift::Reserve | Shift::GiveBack | Shift::Spend => (Some(self.pending), Some(self.reversed)),
+            // What is consumed is not taken back any more.
+            Shift::SpendReserved => (Some(self.pending.min(reserved)), Some(self.reversed)),
+            Shift::Reverse => (Some(self.pending), self.reversed.plus(amount)),
+            Shift::ReverseReserved => (self.pending.minus(amount), self.reversed.plus(amount)),
+        };
+        let (pending, reversed) = pending.zip(reversed).ok_or(Error::Broken("reversal out of range"))?;
+        Self { available, reserved, pending, reversed, ..self.clone() }.sound()
+    }
+
+    /// The lot when `amount` more of its reserved part is to be taken back.
+    pub(crate) fn postponed(&self, amount: Credits) -> Result<Self, Error> {
+        let pending = self.pending.plus(amount).ok_or(Error::Broken("reversal out of range"))?;
+        Self { pending, ..self.clone() }.sound()
+    }
+
+    fn sound(self) -> Result<Self, Error> {
+        if self.pending.is_negative() || self.pending > self.reserved {
+            return Err(Error::Broken("more is to be taken back than is reserved"));
+        }
+        let held = self.available.plus(self.reserved).and_then(|held| held.plus(self.reversed));
+        if held.is_none_or(|sum| sum > self.original) {
             return Err(Error::Broken("lot above what came in"));
         }
-        Ok(Self { available, reserved, ..self.clone() })
+        Ok(self)
     }
 }
 
@@ -156,6 +205,9 @@ mod tests {
             original: Credits::from_micros(10),
             available: Credits::from_micros(6),
             reserved: Credits::from_micros(4),
+            reversed: Credits::ZERO,
+            pending: Credits::ZERO,
+            reversal_ref: String::new(),
             create_time: Time::from_micros(made),
             version: 1,
         }
@@ -198,5 +250,21 @@ mod tests {
         }
         let overfull = Lot { original: Credits::from_micros(9), ..lot };
         assert!(overfull.shifted(Shift::GiveBack, Credits::from_micros(1)).is_err());
+    }
+
+    #[test]
+    fn takes_back_no_more_than_is_reserved_and_never_what_is_consumed() {
+        let micros = Credits::from_micros;
+        let lot = lot(1, 0, None, 0);
+        assert!(lot.postponed(micros(5)).is_err());
+        let lot = lot.postponed(micros(3)).unwrap();
+        assert!(lot.shifted(Shift::ReverseReserved, micros(4)).is_err());
+        assert!(lot.shifted(Shift::GiveBack, micros(2)).is_err(), "pending comes first");
+        let spent = lot.shifted(Shift::SpendReserved, micros(2)).unwrap();
+        assert_eq!((spent.reserved, spent.pending), (micros(2), micros(2)));
+        let back = spent.shifted(Shift::ReverseReserved, micros(2)).unwrap();
+        assert_eq!((back.reserved, back.pending, back.reversed), (micros(0), micros(0), micros(2)));
+        let back = back.shifted(Shift::Reverse, micros(6)).unwrap();
+        assert_eq!((back.available, back.reversed), (micros(0), micros(8)));
     }
 }

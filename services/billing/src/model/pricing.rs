@@ -13,6 +13,8 @@ use crate::error::Error;
 
 /// Most dimensions that a schedule may have.
 pub const MAX_DIMENSIONS: usize = 64;
+/// What a dimension's name is.
+const NAME: &str = "needs 1 to 63 characters of a-z, 0-9 and _, the first a letter";
 /// Most lines that an estimate or a usage may have.
 pub const MAX_LINES: usize = 256;
 /// Highest common multiple of all `per` of a schedule. Within it an exact sum that overflows 128 bits means
@@ -38,6 +40,15 @@ pub struct Price {
     /// The price of that many units, in millionths of a credit; not below zero.
     #[serde(rename = "price_micros")]
     pub price: Credits,
+}
+
+/// The price of one dimension, named.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Quote {
+    /// The dimension.
+    pub dimension: String,
+    /// What it costs.
+    pub price: Price,
 }
 
 /// What one dimension adds to a cost.
@@ -86,8 +97,7 @@ impl Schedule {
         let mut common_per = Some(1);
         for (name, price) in &dimensions {
             if !is_name(name) {
-                let description = "needs 1 to 63 characters of a-z, 0-9 and _, the first a letter";
-                wrong.push(Violation::new(format!("prices[{name:?}]"), description));
+                wrong.push(Violation::new(format!("prices[{name:?}]"), NAME));
             }
             if price.price.is_negative() {
                 wrong.push(Violation::new(format!("prices[{name}].amount_micros"), "is below zero"));
@@ -108,6 +118,9 @@ impl Schedule {
         let (true, Some(common_per)) = (wrong.is_empty(), common_per) else {
             return Err(Error::Invalid(wrong));
         };
+        if let Some(line) = default_estimate.iter().find(|line| !dimensions.contains_key(&line.dimension)) {
+            return Err(Error::DimensionUnknown { dimension: line.dimension.clone() });
+        }
         let content = Content { default_estimate: merged(default_estimate)?, dimensions };
         let content_hash = sha256_hex(canonical(&content)?.as_bytes());
         let schedule = Self { content, content_hash, common_per };
@@ -145,18 +158,25 @@ impl Schedule {
         &self.content.dimensions
     }
 
+    /// The prices as they are told to callers, by name.
+    #[must_use]
+    pub fn quotes(&self) -> Vec<Quote> {
+        let quote = |(name, price): (&String, &Price)| Quote { dimension: name.clone(), price: *price };
+        self.content.dimensions.iter().map(quote).collect()
+    }
+
     /// What is reserved when the caller gives no estimate.
     #[must_use]
     pub fn default_estimate(&self) -> &[Usage] {
         &self.content.default_estimate
     }
 
-    /// The cost of `usage`, rounded up once; a dimension named twice counts twice. `field` names the list in
-    /// faults.
+    /// The cost of `usage`, rounded up once; a dimension named twice counts twice, one without a price costs
+    /// nothing. `field` names the list in faults.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for quantities below zero, [`Error::DimensionUnknown`] for a dimension without a
-    /// price, [`Error::AmountOutOfRange`] when the cost does not fit 64 bits.
+    /// [`Error::Invalid`] for quantities below zero and for what cannot be the name of a dimension,
+    /// [`Error::AmountOutOfRange`] when the cost does not fit 64 bits.
     pub fn price(&self, field: &'static str, usage: &[Usage]) -> Result<Credits, Error> {
         let mut wrong = Vec::new();
         check_quantities(field, usage, &mut wrong);
@@ -165,12 +185,7 @@ impl Schedule {
         }
         let mut sum = Some(0_i128);
         for line in usage {
-            let price =
-                self.content.dimensions.get(&line.dimension).ok_or_else(|| Error::DimensionUnknown {
-                    dimension: line.dimension.clone(),
-                    schedule_hash: self.content_hash.clone(),
-                })?;
-            sum = sum.and_then(|sum| sum.checked_add(self.share(line.quantity, *price)?));
+            sum = sum.and_then(|sum| sum.checked_add(self.share(line)?));
         }
         sum.and_then(|sum| self.rounded_up(sum)).ok_or(Error::AmountOutOfRange { field })
     }
@@ -184,11 +199,10 @@ impl Schedule {
         let out = || Error::AmountOutOfRange { field: "usage" };
         let mut sums = BTreeMap::<&str, (i64, i128)>::new();
         for line in usage {
-            let price = self.content.dimensions.get(&line.dimension).ok_or_else(out)?;
             let (quantity, exact) = sums.entry(&line.dimension).or_default();
             // Free units may be more than fit; what they cost does, since the whole cost does.
             *quantity = quantity.saturating_add(line.quantity);
-            let share = self.share(line.quantity, *price).ok_or_else(out)?;
+            let share = self.share(line).ok_or_else(out)?;
             *exact = exact.checked_add(share).ok_or_else(out)?;
         }
         let shares = sums.into_iter().map(|(dimension, (quantity, exact))| {
@@ -200,9 +214,10 @@ impl Schedule {
     }
 
     /// `quantity × price`, in parts of `1 / common_per` of a millionth.
-    fn share(&self, quantity: i64, price: Price) -> Option<i128> {
+    fn share(&self, line: &Usage) -> Option<i128> {
+        let Some(price) = self.content.dimensions.get(&line.dimension) else { return Some(0) };
         let factor = i128::from(self.common_per).checked_div(i128::from(price.per))?;
-        i128::from(quantity).checked_mul(i128::from(price.price.micros()))?.checked_mul(factor)
+        i128::from(line.quantity).checked_mul(i128::from(price.price.micros()))?.checked_mul(factor)
     }
 
     fn rounded_up(&self, sum: i128) -> Option<Credits> {
@@ -226,6 +241,10 @@ fn check_quantities(field: &str, usage: &[Usage], wrong: &mut Vec<Violation>) {
     for (at, line) in usage.iter().enumerate() {
         if line.quantity < 0 {
             wrong.push(Violation::new(format!("{field}[{at}].quantity"), "is below zero"));
+        }
+        // It may have no price, but it is kept on the receipt: no text of any length.
+        if !is_name(&line.dimension) {
+            wrong.push(Violation::new(format!("{field}[{at}].dimension"), NAME));
         }
     }
 }
@@ -309,9 +328,9 @@ mod tests {
     #[test]
     fn refuses_what_it_cannot_price() {
         let schedule = schedule(&[("a", 1, 1)], &[("a", 1)]).unwrap();
-        let hash = schedule.content_hash().to_owned();
-        let unknown = Error::DimensionUnknown { dimension: "b".to_owned(), schedule_hash: hash };
-        assert_eq!(cost(&schedule, &[("a", 1), ("b", 0)]), Err(unknown));
+        for bad in ["", "A", "1a", "a b", "über", &"a".repeat(64)] {
+            assert!(matches!(cost(&schedule, &[(bad, 1)]), Err(Error::Invalid(_))), "{bad:?}");
+        }
         let Err(Error::Invalid(wrong)) = cost(&schedule, &[("a", -1), ("a", 1), ("b", i64::MIN)]) else {
             panic!("quantities below zero must be refused");
         };
@@ -321,11 +340,24 @@ mod tests {
     }
 
     #[test]
+    fn what_has_no_price_costs_nothing_and_stands_on_the_receipt() {
+        let schedule = schedule(&[("a", 3, 2)], &[("a", 1)]).unwrap();
+        assert_eq!(cost(&schedule, &[("b", i64::MAX)]), Ok(0));
+        assert_eq!(cost(&schedule, &[("b", 5), ("a", 2)]), Ok(3));
+        let shares = schedule.shares(&usage(&[("b", 5), ("a", 3), ("b", 2)])).unwrap();
+        let shares: Vec<_> = shares
+            .iter()
+            .map(|share| (share.dimension.as_str(), share.quantity, share.amount.micros()))
+            .collect();
+        assert_eq!(shares, [("a", 3, 4), ("b", 7, 0)]);
+    }
+
+    #[test]
     fn a_schedule_names_all_its_faults() {
         let Err(Error::Invalid(wrong)) = schedule(&[("A", -1, 0), ("", 1, 1)], &[("A", -1)]) else {
             panic!("must be refused");
         };
-        assert_eq!(wrong.len(), 5, "{wrong:?}");
+        assert_eq!(wrong.len(), 6, "{wrong:?}");
         assert!(matches!(schedule(&[("a", 1, 1)], &[]), Err(Error::Invalid(_))));
         assert!(matches!(schedule(&[], &[("a", 1)]), Err(Error::Invalid(_))));
         assert!(matches!(schedule(&[("a", 1, 1)], &[("b", 1)]), Err(Error::DimensionUnknown { .. })));

@@ -18,7 +18,7 @@ use super::{
     Account, Receipt, Reservation, Wallet,
     facts::Fact,
     ledger::Entry,
-    lots::{BurnKey, Lot},
+    lots::{BurnKey, Lot, Source},
     pricing::Schedule,
 };
 use crate::error::Error;
@@ -28,8 +28,11 @@ use crate::error::Error;
 /// - OpenWallet: the org's wallet.
 /// - OpenAccount: the instance's account, the wallet, the schedule.
 /// - SetAccountState: the account (its wallet's lock held).
-/// - TopUp: the wallet.
+/// - SetAccountSchedule: the same, and the new schedule.
+/// - TopUp, Adjust, SetWalletState, ExpireLots: the wallet.
+/// - Reverse: the wallet, and its lots of that `source_ref` also when they are used up.
 /// - Authorize: the account, its wallet, its schedule.
+/// - Extend: the reservation, its instance's account, its wallet and schedule.
 /// - Settle: the reservation; its receipt when SETTLED; else its wallet and schedule.
 /// - Release, Expire: the reservation and its wallet.
 ///
@@ -57,7 +60,8 @@ impl State {
         lots.into_iter().for_each(|lot| self.put_lot(lot));
     }
 
-    fn put_lot(&mut self, lot: Lot) {
+    /// Loads a lot more of a wallet that is loaded: one that is used up.
+    pub fn put_lot(&mut self, lot: Lot) {
         self.burn.entry(lot.wallet_id).or_default().insert(lot.burn_key());
         self.lots.insert(lot.lot_id, lot);
     }
@@ -126,6 +130,17 @@ impl State {
         keys.filter_map(|key| self.lots.get(&key.lot_id()))
     }
 
+    /// The wallet's lots that a top-up from this made, in the order of burning. What an operator gave is not
+    /// theirs to take back who sell.
+    pub(super) fn topped_up<'a>(
+        &'a self,
+        wallet_id: WalletId,
+        source_ref: &'a str,
+    ) -> impl Iterator<Item = &'a Lot> {
+        let given = |lot: &&Lot| lot.source != Source::Adjustment;
+        self.burning(wallet_id).filter(given).filter(move |lot| lot.source_ref == source_ref)
+    }
+
     pub(super) fn apply(&mut self, change: &Change) {
         change.wallet.iter().cloned().for_each(|wallet| self.put_wallet(wallet, change.lots.iter().cloned()));
         change.account.iter().cloned().for_each(|account| self.put_account(account));
@@ -155,7 +170,7 @@ pub(super) struct Change {
     pub(super) lots: Vec<Lot>,
     pub(super) account: Option<Account>,
     pub(super) reservation: Option<Reservation>,
-    pub(super) entry: Option<Entry>,
+    pub(super) entries: Vec<Entry>,
     pub(super) receipt: Option<Receipt>,
     pub(super) facts: Vec<Fact>,
 }
@@ -194,7 +209,7 @@ impl Rows {
         self.accounts.extend(change.account.map(|account| (account.instance_id, account)));
         self.reservations
             .extend(change.reservation.map(|reservation| (reservation.reservation_id, reservation)));
-        self.entries.extend(change.entry);
+        self.entries.extend(change.entries);
         self.receipts.extend(change.receipt);
         self.facts.extend(change.facts.into_iter().map(|fact| (cause, fact)));
     }

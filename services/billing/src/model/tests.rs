@@ -1,8 +1,11 @@
 //! Proof of the core: each rule by example, and streams of hostile commands against a naive model.
 
+mod credits;
 mod naive;
+mod proofs;
 mod rules;
 pub(crate) mod shelf;
+mod shop;
 pub(crate) mod streams;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};

@@ -180,10 +180,10 @@ fn gather(waiting: &mut VecDeque<Waiting>, most: usize) -> Batch {
 #[cfg(test)]
 mod tests {
     use souk_db::for_every_tenant;
-    use souk_types::id::ReservationId;
+    use souk_types::id::{LedgerEntryId, ReservationId};
 
     use super::*;
-    use crate::model::command::Command;
+    use crate::model::command::{Command, End};
 
     fn waiting(request_id: &str, command: u128) -> Waiting {
         let request = (!request_id.is_empty()).then(|| Request {
@@ -195,7 +195,9 @@ mod tests {
             org_id: None,
             trace: String::new(),
         });
-        let command = Command::Release { reservation_id: ReservationId::from_bits(command) };
+        let ledger_entry_id = LedgerEntryId::from_bits(0);
+        let reservation_id = ReservationId::from_bits(command);
+        let command = Command::Release(End { reservation_id, ledger_entry_id });
         let (answer, _) = oneshot::channel();
         Waiting { asked: Asked { request, scope: for_every_tenant(), command }, answer }
     }
@@ -203,7 +205,7 @@ mod tests {
     /// Which commands a batch carries, and how many wait for each.
     fn carried(batch: &Batch) -> Vec<(u128, usize)> {
         let command = |asked: &Asked| match asked.command {
-            Command::Release { reservation_id } => reservation_id.bits(),
+            Command::Release(End { reservation_id, .. }) => reservation_id.bits(),
             _ => 0,
         };
         batch.asked.iter().map(command).zip(batch.answers.iter().map(Vec::len)).collect()

@@ -75,6 +75,9 @@ impl TryFrom<lots::Model> for Lot {
             original: credits(row.original_micros),
             available: credits(row.available_micros),
             reserved: credits(row.reserved_micros),
+            reversed: credits(row.reversed_micros),
+            pending: credits(row.pending_micros),
+            reversal_ref: row.reversal_ref,
             create_time: Time::from_micros(row.create_time),
             version: row.version,
         })
@@ -94,6 +97,9 @@ impl From<Lot> for lots::Model {
             original_micros: lot.original.micros(),
             available_micros: lot.available.micros(),
             reserved_micros: lot.reserved.micros(),
+            reversed_micros: lot.reversed.micros(),
+            pending_micros: lot.pending.micros(),
+            reversal_ref: lot.reversal_ref,
             create_time: lot.create_time.micros(),
             version: lot.version,
         }

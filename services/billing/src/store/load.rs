@@ -17,7 +17,7 @@ use super::{
 };
 use crate::model::{
     Account, Receipt, Reservation, ReservationState, Wallet,
-    command::{Command, Request},
+    command::{Adjust, Authorize, Command, End, Request, Settle, TopUp},
     lots::Lot,
     pricing::Schedule,
     state::State,
@@ -29,40 +29,56 @@ struct Named {
     wallets: BTreeSet<String>,
     accounts: BTreeSet<String>,
     reservations: BTreeSet<String>,
+    /// Reservations whose instance's account is needed, too.
+    extended: BTreeSet<String>,
     schedules: BTreeSet<String>,
+    /// Lots by wallet and source reference, used up or not.
+    reversed: BTreeSet<(String, String)>,
 }
 
 impl Named {
     fn by(batch: &[Request]) -> Self {
         let mut named = Self::default();
-        for request in batch {
-            match &request.command {
-                Command::OpenWallet { wallet_id, .. } => {
-                    named.wallets.insert(wallet_id.to_string());
-                }
-                Command::OpenAccount { instance_id, wallet_id, schedule_hash } => {
-                    named.accounts.insert(instance_id.to_string());
-                    named.wallets.insert(wallet_id.to_string());
-                    named.schedules.insert(schedule_hash.clone());
-                }
-                Command::SetAccountState { instance_id, .. } => {
-                    named.accounts.insert(instance_id.to_string());
-                }
-                Command::TopUp(ask) => {
-                    named.wallets.insert(ask.wallet_id.to_string());
-                }
-                Command::Authorize(ask) => {
-                    named.accounts.insert(ask.instance_id.to_string());
-                }
-                Command::Settle(ask) => {
-                    named.reservations.insert(ask.reservation_id.to_string());
-                }
-                Command::Release { reservation_id } | Command::Expire { reservation_id } => {
-                    named.reservations.insert(reservation_id.to_string());
-                }
+        batch.iter().for_each(|request| named.add(&request.command));
+        named
+    }
+
+    fn add(&mut self, command: &Command) {
+        match command {
+            Command::OpenWallet { wallet_id, .. }
+            | Command::SetWalletState { wallet_id, .. }
+            | Command::ExpireLots { wallet_id, .. }
+            | Command::TopUp(TopUp { wallet_id, .. })
+            | Command::Adjust(Adjust { wallet_id, .. }) => {
+                self.wallets.insert(wallet_id.to_string());
+            }
+            Command::Reverse(ask) => {
+                self.wallets.insert(ask.wallet_id.to_string());
+                self.reversed.insert((ask.wallet_id.to_string(), ask.source_ref.clone()));
+            }
+            Command::OpenAccount { instance_id, wallet_id, schedule_hash } => {
+                self.accounts.insert(instance_id.to_string());
+                self.wallets.insert(wallet_id.to_string());
+                self.schedules.insert(schedule_hash.clone());
+            }
+            Command::SetAccountState { instance_id, .. }
+            | Command::Authorize(Authorize { instance_id, .. }) => {
+                self.accounts.insert(instance_id.to_string());
+            }
+            Command::SetAccountSchedule { instance_id, schedule_hash } => {
+                self.accounts.insert(instance_id.to_string());
+                self.schedules.insert(schedule_hash.clone());
+            }
+            Command::Extend(ask) => {
+                self.reservations.insert(ask.reservation_id.to_string());
+                self.extended.insert(ask.reservation_id.to_string());
+            }
+            Command::Settle(Settle { reservation_id, .. })
+            | Command::Release(End { reservation_id, .. })
+            | Command::Expire(End { reservation_id, .. }) => {
+                self.reservations.insert(reservation_id.to_string());
             }
         }
-        named
     }
 }
 
@@ -86,8 +102,10 @@ pub(super) struct Loaded {
 /// Loads for a batch; holds the wallets until the write ends.
 pub(super) async fn load(store: &Store, tx: &Tx, batch: &[Request]) -> Result<Loaded, Error> {
     let mut named = Named::by(batch);
-    let (mut spending, mut held) = (Vec::new(), Vec::new());
-    read(tx, &named, &mut spending, &mut held).await?;
+    let mut held = reservations_of(tx, &named).await?;
+    let extended = held.iter().filter(|row| named.extended.contains(&row.reservation_id));
+    named.accounts.extend(extended.map(|row| row.instance_id.clone()));
+    let mut spending = accounts_of(tx, &named).await?;
     named.wallets.extend(spending.iter().map(|row| row.wallet_id.clone()));
     named.wallets.extend(held.iter().map(|row| row.wallet_id.clone()));
     for request in batch {
@@ -106,9 +124,11 @@ pub(super) async fn load(store: &Store, tx: &Tx, batch: &[Request]) -> Result<Lo
         .await?;
     if tx.get_database_backend() == DbBackend::Postgres {
         // Whoever held the locks before may have changed what these said; which wallet is theirs never changes.
-        read(tx, &named, &mut spending, &mut held).await?;
+        held = reservations_of(tx, &named).await?;
+        spending = accounts_of(tx, &named).await?;
     }
-    let lots = unused_lots(tx, locked.iter().map(|row| row.wallet_id.clone())).await?;
+    let mut lots = unused_lots(tx, locked.iter().map(|row| row.wallet_id.clone())).await?;
+    lots.extend(used_up_lots(tx, &named.reversed).await?);
     let receipts = receipts_of(tx, &held).await?;
     let hashes = spending.iter().map(|row| &row.schedule_hash);
     named.schedules.extend(hashes.chain(held.iter().map(|row| &row.schedule_hash)).cloned());
@@ -116,21 +136,37 @@ pub(super) async fn load(store: &Store, tx: &Tx, batch: &[Request]) -> Result<Lo
     put(Rows { wallets: locked, lots, spending, held, receipts }, schedules)
 }
 
-async fn read(
-    tx: &Tx,
-    named: &Named,
-    spending: &mut Vec<accounts::Model>,
-    held: &mut Vec<reservations::Model>,
-) -> Result<(), Error> {
-    if !named.accounts.is_empty() {
-        let own = accounts::Column::InstanceId.is_in(&named.accounts);
-        *spending = accounts::Entity::find().filter(own).all(tx).await?;
+async fn reservations_of(tx: &Tx, named: &Named) -> Result<Vec<reservations::Model>, Error> {
+    if named.reservations.is_empty() {
+        return Ok(Vec::new());
     }
-    if !named.reservations.is_empty() {
-        let own = reservations::Column::ReservationId.is_in(&named.reservations);
-        *held = reservations::Entity::find().filter(own).all(tx).await?;
+    let own = reservations::Column::ReservationId.is_in(&named.reservations);
+    Ok(reservations::Entity::find().filter(own).all(tx).await?)
+}
+
+async fn accounts_of(tx: &Tx, named: &Named) -> Result<Vec<accounts::Model>, Error> {
+    if named.accounts.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(())
+    let own = accounts::Column::InstanceId.is_in(&named.accounts);
+    Ok(accounts::Entity::find().filter(own).all(tx).await?)
+}
+
+/// Lots that hold nothing any more, by what they came from.
+async fn used_up_lots(tx: &Tx, named: &BTreeSet<(String, String)>) -> Result<Vec<Lot>, Error> {
+    let mut found = Vec::new();
+    for (wallet_id, source_ref) in named {
+        let rows = lots::Entity::find()
+            .filter(lots::Column::WalletId.eq(wallet_id))
+            .filter(lots::Column::SourceRef.eq(source_ref))
+            .filter(Expr::cust("available_micros = 0 AND reserved_micros = 0"))
+            .all(tx)
+            .await?;
+        for row in rows {
+            found.push(Lot::try_from(row)?);
+        }
+    }
+    Ok(found)
 }
 
 /// All lots of these wallets that hold something.
@@ -156,9 +192,9 @@ async fn receipts_of(tx: &Tx, held: &[reservations::Model]) -> Result<Vec<receip
     Ok(receipts::Entity::find().filter(receipts::Column::ReservationId.is_in(settled)).all(tx).await?)
 }
 
-async fn schedules_of(
+pub(super) async fn schedules_of(
     store: &Store,
-    tx: &Tx,
+    conn: &impl ConnectionTrait,
     hashes: BTreeSet<String>,
 ) -> Result<BTreeMap<String, Arc<Schedule>>, Error> {
     let mut found = BTreeMap::new();
@@ -175,7 +211,7 @@ async fn schedules_of(
         return Ok(found);
     }
     let rows =
-        schedules::Entity::find().filter(schedules::Column::ScheduleHash.is_in(unknown)).all(tx).await?;
+        schedules::Entity::find().filter(schedules::Column::ScheduleHash.is_in(unknown)).all(conn).await?;
     for row in rows {
         let schedule = Schedule::from_json(&row.content).map_err(|error| Error::value("schedule", error))?;
         if schedule.content_hash() != row.schedule_hash {

@@ -3,7 +3,9 @@
 use souk_db::Migration;
 
 /// Every step of billing's schema, in order.
-pub const MIGRATIONS: &[Migration] = &[Migration {
+pub const MIGRATIONS: &[Migration] = &[CREDITS, REVERSALS];
+
+const CREDITS: Migration = Migration {
     name: "0001-credits",
     up: &[
         "CREATE TABLE wallets (
@@ -98,4 +100,16 @@ pub const MIGRATIONS: &[Migration] = &[Migration {
             create_time {time} NOT NULL
         )",
     ],
-}];
+};
+
+const REVERSALS: Migration = Migration {
+    name: "0002-reversals",
+    up: &[
+        "ALTER TABLE lots ADD COLUMN reversed_micros {micros} NOT NULL DEFAULT 0 CHECK (reversed_micros >= 0)",
+        "ALTER TABLE lots ADD COLUMN pending_micros {micros} NOT NULL DEFAULT 0 CHECK (pending_micros >= 0)",
+        "ALTER TABLE lots ADD COLUMN reversal_ref {text} NOT NULL DEFAULT ''",
+        // For the sweep of lots, and for reversals, which name a lot by what it came from.
+        "CREATE INDEX lots_expiring ON lots (expire_time) WHERE available_micros > 0",
+        "CREATE INDEX lots_by_source_ref ON lots (wallet_id, source_ref)",
+    ],
+};

@@ -51,6 +51,9 @@ pub(super) mod lots {
         pub original_micros: i64,
         pub available_micros: i64,
         pub reserved_micros: i64,
+        pub reversed_micros: i64,
+        pub pending_micros: i64,
+        pub reversal_ref: String,
         pub create_time: i64,
         pub version: i64,
     }
@@ -59,6 +62,16 @@ pub(super) mod lots {
     pub(crate) enum Relation {}
 
     impl ActiveModelBehavior for ActiveModel {}
+
+    impl souk_db::Tenant for Entity {
+        fn org_column() -> Column {
+            Column::OrgId
+        }
+
+        fn org_of(model: &Model) -> &str {
+            &model.org_id
+        }
+    }
 }
 
 /// An instance's spending right.
@@ -202,6 +215,16 @@ pub(super) mod receipts {
     pub(crate) enum Relation {}
 
     impl ActiveModelBehavior for ActiveModel {}
+
+    impl souk_db::Tenant for Entity {
+        fn org_column() -> Column {
+            Column::OrgId
+        }
+
+        fn org_of(model: &Model) -> &str {
+            &model.org_id
+        }
+    }
 }
 
 /// A price schedule under the hash of its content.

@@ -36,19 +36,33 @@ pub(super) async fn write(tx: &Tx, rows: &Rows, known: &Known) -> Result<(), Err
     let (old, new) =
         split(rows.lots.values().cloned().map(lots::Model::from), |row| known.lots.contains(&row.lot_id));
     insert::<lots::Entity>(tx, new).await?;
-    let changing = [lots::Column::AvailableMicros, lots::Column::ReservedMicros, lots::Column::Version];
+    let changing = [
+        lots::Column::AvailableMicros,
+        lots::Column::ReservedMicros,
+        lots::Column::ReversedMicros,
+        lots::Column::PendingMicros,
+        lots::Column::ReversalRef,
+        lots::Column::Version,
+    ];
     replace::<lots::Entity>(tx, old, changing).await?;
     let (old, new) = split(rows.accounts.values().cloned().map(accounts::Model::from), |row| {
         known.accounts.contains(&row.instance_id)
     });
     insert::<accounts::Entity>(tx, new).await?;
-    replace::<accounts::Entity>(tx, old, [accounts::Column::State, accounts::Column::Version]).await?;
+    let changing = [accounts::Column::ScheduleHash, accounts::Column::State, accounts::Column::Version];
+    replace::<accounts::Entity>(tx, old, changing).await?;
     let held = rows.reservations.values().cloned().map(reservations::Model::try_from);
     let held: Vec<_> = held.collect::<Result<_, _>>()?;
     let (old, new) = split(held, |row| known.reservations.contains(&row.reservation_id));
     insert::<reservations::Entity>(tx, new).await?;
-    let changing =
-        [reservations::Column::State, reservations::Column::CloseTime, reservations::Column::Version];
+    let changing = [
+        reservations::Column::BudgetMicros,
+        reservations::Column::Allocations,
+        reservations::Column::State,
+        reservations::Column::ExpireTime,
+        reservations::Column::CloseTime,
+        reservations::Column::Version,
+    ];
     replace::<reservations::Entity>(tx, old, changing).await?;
     insert::<entries::Entity>(tx, rows.entries.iter().flat_map(convert::lines).collect()).await?;
     let receipts = rows.receipts.iter().cloned().map(receipts::Model::try_from);

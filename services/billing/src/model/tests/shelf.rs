@@ -14,10 +14,10 @@ use crate::{
     error::Error,
     model::{
         Account, Receipt, Reservation, ReservationState, Wallet,
-        command::{Answer, Command, Request},
+        command::{Adjust, Answer, Command, End, Request, Settle, TopUp},
         decide::decide,
-        facts::Fact,
-        ledger::{Book, Entry},
+        facts::{self, Fact},
+        ledger::{Book, Entry, Kind},
         lots::Lot,
         pricing::Schedule,
         state::State,
@@ -83,13 +83,29 @@ impl Shelf {
                     self.load_schedule(schedule_hash, &mut state);
                 }
                 Command::SetAccountState { instance_id, .. } => self.load_account(*instance_id, &mut state),
-                Command::TopUp(ask) => {
-                    self.load_wallet(ask.wallet_id, &mut state);
-                    if let Some(lot) = self.lots.get(&ask.lot_id) {
-                        // Stands in for the primary key; the lot may be used up.
-                        let wallet = self.wallets.get(&lot.wallet_id).unwrap().clone();
-                        state.put_wallet(wallet, self.unused(lot.wallet_id).chain([lot.clone()]));
+                Command::SetAccountSchedule { instance_id, schedule_hash } => {
+                    self.load_account(*instance_id, &mut state);
+                    self.load_schedule(schedule_hash, &mut state);
+                }
+                Command::SetWalletState { wallet_id, .. } | Command::ExpireLots { wallet_id, .. } => {
+                    self.load_wallet(*wallet_id, &mut state);
+                }
+                Command::TopUp(TopUp { wallet_id, lot_id, .. })
+                | Command::Adjust(Adjust { wallet_id, lot_id, .. }) => {
+                    self.load_wallet(*wallet_id, &mut state);
+                    // Stands in for the primary key; the lot may be used up.
+                    let taken = self.lots.get(lot_id).filter(|lot| !lot.holds_something());
+                    if let Some(lot) = taken {
+                        state.put_lot(lot.clone());
+                    } else if let Some(lot) = self.lots.get(lot_id) {
+                        self.load_wallet(lot.wallet_id, &mut state);
                     }
+                }
+                Command::Reverse(ask) => {
+                    self.load_wallet(ask.wallet_id, &mut state);
+                    let own = self.lots.values().filter(|lot| lot.wallet_id == ask.wallet_id);
+                    let own = own.filter(|lot| lot.source_ref == ask.source_ref && !lot.holds_something());
+                    own.cloned().for_each(|lot| state.put_lot(lot));
                 }
                 Command::Authorize(ask) => {
                     if let Some(account) = self.accounts.get(&ask.instance_id) {
@@ -99,13 +115,27 @@ impl Shelf {
                     }
                     self.load_reservation(ask.reservation_id, &mut state);
                 }
-                Command::Settle(ask) => self.load_reservation(ask.reservation_id, &mut state),
-                Command::Release { reservation_id } | Command::Expire { reservation_id } => {
+                Command::Extend(ask) => {
+                    self.load_reservation(ask.reservation_id, &mut state);
+                    if let Some(found) = self.reservations.get(&ask.reservation_id) {
+                        self.load_account(found.instance_id, &mut state);
+                    }
+                }
+                Command::Settle(Settle { reservation_id, .. })
+                | Command::Release(End { reservation_id, .. })
+                | Command::Expire(End { reservation_id, .. }) => {
                     self.load_reservation(*reservation_id, &mut state);
                 }
             }
         }
         state
+    }
+
+    /// What the sweeps would find.
+    pub(crate) fn due(&self, now: Time) -> (Vec<ReservationId>, BTreeSet<WalletId>) {
+        let over = self.reservations.values().filter(|reservation| reservation.is_due(now));
+        let lots = self.lots.values().filter(|lot| lot.is_due(now));
+        (over.map(|row| row.reservation_id).collect(), lots.map(|lot| lot.wallet_id).collect())
     }
 
     fn load_wallet(&self, id: WalletId, state: &mut State) {
@@ -114,8 +144,7 @@ impl Shelf {
     }
 
     fn unused(&self, id: WalletId) -> impl Iterator<Item = Lot> {
-        let left = |lot: &&Lot| lot.available.micros() > 0 || lot.reserved.micros() > 0;
-        self.lots.values().filter(move |lot| lot.wallet_id == id).filter(left).cloned()
+        self.lots.values().filter(move |lot| lot.wallet_id == id && lot.holds_something()).cloned()
     }
 
     fn load_account(&self, id: InstanceId, state: &mut State) {
@@ -153,6 +182,12 @@ impl Shelf {
             let lines = self.entries.iter().flat_map(|entry| &entry.lines);
             let own = lines.filter(|line| line.book == Book::Wallet(*id)).map(|line| line.amount.micros());
             assert_eq!(i128::from(available) + i128::from(reserved), sum(own), "book of {wallet:?}");
+            let mut balance = 0;
+            for entry in self.entries.iter().filter(|entry| entry.wallet_id == *id) {
+                balance += entry.amount().micros();
+                assert_eq!(entry.balance.micros(), balance, "{entry:?}");
+            }
+            self.check_edges(wallet);
         }
         let mut held = BTreeMap::<LotId, i128>::new();
         for reservation in self.reservations.values() {
@@ -169,17 +204,48 @@ impl Shelf {
         }
         for (id, lot) in &self.lots {
             let (available, reserved) = (lot.available.micros(), lot.reserved.micros());
-            assert!(available >= 0 && reserved >= 0, "{lot:?}");
-            assert!(i128::from(available) + i128::from(reserved) <= i128::from(lot.original.micros()));
+            let (reversed, pending) = (lot.reversed.micros(), lot.pending.micros());
+            assert!(available >= 0 && reserved >= 0 && reversed >= 0 && pending >= 0, "{lot:?}");
+            assert!(pending <= reserved, "{lot:?}");
             assert_eq!(i128::from(reserved), held.get(id).copied().unwrap_or(0), "held of {lot:?}");
+            let charges = self.receipts.values().flat_map(|receipt| &receipt.charges);
+            let charges = charges.filter(|part| part.lot_id == *id).map(|part| part.amount.micros());
+            let gone = |kind| {
+                let own = self.entries.iter().filter(move |entry| entry.kind == kind);
+                -sum(own.filter(|entry| entry.lot_id == Some(*id)).map(|entry| entry.amount().micros()))
+            };
+            assert_eq!(gone(Kind::Reversal), i128::from(reversed), "{lot:?}");
+            let known = sum([available, reserved, reversed]) + sum(charges) + gone(Kind::Expiry);
+            // What operators took names no lot.
+            assert!(known <= i128::from(lot.original.micros()), "{lot:?}");
         }
         self.check_nothing_twice();
+    }
+
+    /// Facts of a wallet that became empty and of one that no longer is take turns, and the last is the truth.
+    fn check_edges(&self, wallet: &Wallet) {
+        let id = wallet.wallet_id.to_string();
+        let edges = self.facts.iter().filter(|fact| fact.aggregate_id == id).map(|fact| fact.kind);
+        let edges = edges.filter(|kind| [facts::WALLET_DEPLETED, facts::WALLET_REPLENISHED].contains(kind));
+        let mut full = false;
+        for edge in edges {
+            assert_eq!(edge == facts::WALLET_REPLENISHED, !full, "an edge that is none");
+            full = !full;
+        }
+        assert_eq!(full, wallet.balance().unwrap().micros() > 0, "an edge is missing");
     }
 
     fn check_nothing_twice(&self) {
         let ids: BTreeSet<_> = self.entries.iter().map(|entry| entry.ledger_entry_id).collect();
         assert_eq!(ids.len(), self.entries.len(), "an entry twice");
-        assert_eq!(self.entries.len(), self.lots.len() + self.receipts.len());
+        let came_in = self
+            .entries
+            .iter()
+            .filter(|entry| matches!(entry.kind, Kind::TopUp | Kind::Adjustment) && entry.lot_id.is_some());
+        let came_in: BTreeSet<_> = came_in.filter_map(|entry| entry.lot_id).collect();
+        assert!(came_in.iter().eq(self.lots.keys()), "each lot came in once");
+        let settled = self.entries.iter().filter(|entry| entry.kind == Kind::Settle);
+        assert_eq!(settled.count(), self.receipts.len());
         for receipt in self.receipts.values() {
             let parts = [receipt.charged.micros(), receipt.overrun.micros()];
             assert!(parts.iter().all(|part| *part >= 0));

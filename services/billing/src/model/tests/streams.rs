@@ -1,38 +1,51 @@
 //! Random streams of commands: duplicates, unknown ids, foreign scopes, amounts near the ends of 64 bits, time
-//! jumping both ways. After every batch the invariants hold, and the naive model agrees with every answer.
+//! jumping both ways, sweeps at any moment, batches that never happened, that happened unheard or arrive in
+//! another order. What is made of them is proven in `proofs` and, for the tables, in `store::tests`.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use proptest::{
-    collection::vec, option, prelude::*, sample::select, strategy::ValueTree, test_runner::TestRunner,
-};
+use proptest::{collection::vec, option, prelude::*, sample::select};
 use souk_types::{
+    Time,
     access::Reach,
-    id::{ReceiptId, WalletId},
+    id::{LotId, ReceiptId, WalletId},
 };
 
 use super::{
-    Command, Request, Settle, TopUp, at, entry, instance, lot, micros,
-    naive::{Naive, Outcome},
-    org, rsv, schedule, scope,
-    shelf::Shelf,
+    Command, Request, Settle, TopUp, at, entry, instance, micros, org, rsv, schedule, scope, shelf::Shelf,
     usage, wallet,
 };
-use crate::{
-    error::Error,
-    model::{
-        AccountState, Wallet, WalletState,
-        command::{Answer, Authorize},
-        ledger::{Book, Platform},
-        lots::Source,
-    },
+use crate::model::{
+    AccountState, WalletState,
+    command::{Adjust, Authorize, End, Extend, Reverse},
+    lots::Source,
 };
 
-/// One step: who reaches how far, and what is asked; or a wallet is frozen or thawed behind the core's back.
+/// One step: who reaches how far, and what is asked; or the sweeps look for what is over.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     Ask(Reach, Command),
-    Freeze(u128),
+    Sweep,
+}
+
+/// What befalls a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    None,
+    /// The process dies before the commit; all ask again.
+    Lost,
+    /// The process dies after the commit and before the answers; all ask again.
+    Unheard,
+    /// The calls arrive in another order.
+    Reordered,
+}
+
+/// How far time moves before a batch, what befalls it, and what is asked in it.
+#[derive(Clone, Debug)]
+pub(crate) struct Tick {
+    pub(crate) jump: i64,
+    pub(crate) fault: Fault,
+    pub(crate) steps: Vec<Step>,
 }
 
 pub(crate) type Lines = Vec<(&'static str, i64)>;
@@ -45,13 +58,13 @@ pub(crate) fn tariffs() -> [(Prices, Lines); 2] {
     ]
 }
 
-fn hash(which: usize) -> String {
+pub(crate) fn hash(which: usize) -> String {
     let tariffs = tariffs();
     let Some((prices, default)) = tariffs.get(which) else { return "unknown".to_owned() };
     schedule(prices, default).content_hash().to_owned()
 }
 
-fn amounts() -> impl Strategy<Value = i64> {
+pub(super) fn amounts() -> impl Strategy<Value = i64> {
     prop_oneof![
         6 => 1..60_i64,
         2 => 0..5_000_i64,
@@ -68,12 +81,21 @@ fn reaches() -> impl Strategy<Value = Reach> {
 }
 
 fn quantities() -> impl Strategy<Value = Lines> {
-    let name = prop_oneof![20 => select(vec!["a", "b", "c"]), 1 => Just("unknown")];
+    let name = prop_oneof![20 => select(vec!["a", "b", "c"]), 3 => Just("unpriced")];
     let quantity = prop_oneof![12 => amounts().prop_map(|amount| amount.saturating_abs()), 1 => amounts()];
     vec((name, quantity), 0..3)
 }
 
-fn commands() -> impl Strategy<Value = Command> {
+fn refs() -> impl Strategy<Value = String> {
+    select(vec!["one", "one", "two", "three", ""]).prop_map(str::to_owned)
+}
+
+fn end(id: u128) -> End {
+    End { reservation_id: rsv(id), ledger_entry_id: entry(0) }
+}
+
+/// How orgs, instances and credits come and change.
+fn affairs() -> BoxedStrategy<Command> {
     let opened = (0..3_u128, 0..3_u128)
         .prop_map(|(owner, id)| Command::OpenWallet { org_id: org(owner), wallet_id: wallet(id) });
     let account = (0..4_u128, 0..3_u128, select(vec![0, 0, 0, 0, 1, 2])).prop_map(|(by, from, tariff)| {
@@ -81,13 +103,43 @@ fn commands() -> impl Strategy<Value = Command> {
         Command::OpenAccount { instance_id: instance(by), wallet_id: wallet(from), schedule_hash }
     });
     let states = select(vec![AccountState::Active, AccountState::Active, AccountState::Frozen]);
-    let states = prop_oneof![8 => states, 1 => Just(AccountState::Closed)];
+    let states = prop_oneof![12 => states, 1 => Just(AccountState::Closed)];
     let set = (0..4_u128, states)
         .prop_map(|(by, state)| Command::SetAccountState { instance_id: instance(by), state });
-    let top_up = (0..3_u128, 0..10_u128, amounts(), -1..2_i32, option::of(0..400_i64));
-    let top_up = top_up.prop_map(|(to, id, amount, priority, end)| {
-        Command::TopUp(TopUp { priority, expire_time: end.map(at), ..super::top_up(to, id, amount) })
+    let reprice = (0..4_u128, select(vec![0, 0, 0, 1, 2])).prop_map(|(by, tariff)| {
+        Command::SetAccountSchedule { instance_id: instance(by), schedule_hash: hash(tariff) }
     });
+    let freeze = (0..3_u128, select(vec![WalletState::Active, WalletState::Active, WalletState::Frozen]))
+        .prop_map(|(id, state)| Command::SetWalletState { wallet_id: wallet(id), state });
+    let top_up = (0..3_u128, 0..10_u128, amounts(), refs(), -1..2_i32, option::of(0..400_i64));
+    let top_up = top_up.prop_map(|(to, id, amount, source_ref, priority, end)| {
+        let expire_time = end.map(at);
+        Command::TopUp(TopUp { priority, source_ref, expire_time, ..super::top_up(to, id, amount) })
+    });
+    let adjust = (0..3_u128, 20..24_u128, amounts(), any::<bool>(), option::weighted(0.2, 0..400_i64));
+    let adjust = adjust.prop_map(|(of, id, amount, takes, end)| {
+        Command::Adjust(Adjust {
+            wallet_id: wallet(of),
+            lot_id: LotId::from_bits(id),
+            ledger_entry_id: entry(0),
+            amount: micros(if takes { amount.saturating_neg() } else { amount }),
+            note: "why".to_owned(),
+            expire_time: end.map(at),
+        })
+    });
+    let reverse =
+        (0..3_u128, refs(), prop_oneof![Just(0), amounts()]).prop_map(|(of, source_ref, amount)| {
+            let (cause, ledger_entry_id) = ("refund".to_owned(), entry(0));
+            let (wallet_id, amount) = (wallet(of), micros(amount));
+            Command::Reverse(Reverse { wallet_id, source_ref, amount, cause, ledger_entry_id })
+        });
+    prop_oneof![
+        2 => opened, 2 => account, 2 => set, 2 => reprice, 2 => freeze, 8 => top_up, 3 => adjust, 4 => reverse
+    ]
+    .boxed()
+}
+
+fn commands() -> impl Strategy<Value = Command> {
     let authorize = (0..4_u128, 0..16_u128, quantities(), 0..150_u64).prop_map(|(by, id, lines, ttl)| {
         Command::Authorize(Authorize {
             instance_id: instance(by),
@@ -97,39 +149,86 @@ fn commands() -> impl Strategy<Value = Command> {
             source_ref: String::new(),
         })
     });
+    let extend = (0..16_u128, quantities(), option::of(0..150_u64)).prop_map(|(id, lines, ttl)| {
+        let (reservation_id, estimate) = (rsv(id), usage(&lines));
+        Command::Extend(Extend { reservation_id, estimate, ttl: ttl.map(Duration::from_micros) })
+    });
     let settle = (0..16_u128, quantities()).prop_map(|(id, lines)| super::settle(id, 0, &lines));
-    let release = (0..16_u128).prop_map(|id| Command::Release { reservation_id: rsv(id) });
-    let expire = (0..16_u128).prop_map(|id| Command::Expire { reservation_id: rsv(id) });
+    let release = (0..16_u128).prop_map(|id| Command::Release(end(id)));
+    let expire = (0..16_u128).prop_map(|id| Command::Expire(end(id)));
+    let lapse =
+        (0..3_u128).prop_map(|id| Command::ExpireLots { wallet_id: wallet(id), ledger_entry_id: entry(0) });
     prop_oneof![
-        1 => opened, 1 => account, 1 => set, 4 => top_up, 8 => authorize, 6 => settle, 2 => release, 2 => expire
+        12 => affairs(), 10 => authorize, 5 => extend, 7 => settle, 3 => release, 2 => expire, 1 => lapse
     ]
 }
 
-/// Batches, each with how far time moves before it.
-pub(crate) fn streams() -> impl Strategy<Value = Vec<(i64, Vec<Step>)>> {
+pub(crate) fn streams() -> impl Strategy<Value = Vec<Tick>> {
     let step = prop_oneof![
         40 => (reaches(), commands()).prop_map(|(reach, command)| Step::Ask(reach, command)),
-        1 => (0..3_u128).prop_map(Step::Freeze),
+        2 => Just(Step::Sweep),
     ];
     let jump = prop_oneof![8 => 0..40_i64, 1 => -60..200_i64];
-    vec((jump, vec(step, 1..12)), 1..16)
+    let faults = select(vec![Fault::Lost, Fault::Unheard, Fault::Reordered]);
+    let fault = prop_oneof![5 => Just(Fault::None), 2 => faults];
+    let tick = (jump, fault, vec(step, 1..14));
+    vec(tick.prop_map(|(jump, fault, steps)| Tick { jump, fault, steps }), 1..16)
 }
 
 /// Two orgs in business, so that a stream does not spend itself on opening accounts.
-pub(crate) fn opening() -> Vec<Step> {
+pub(crate) fn opening() -> Tick {
     let mut steps = vec![];
     for bits in 0..2_u128 {
         steps.push(Command::OpenWallet { org_id: org(bits), wallet_id: wallet(bits) });
         let (instance_id, wallet_id) = (instance(bits), wallet(bits));
         steps.push(Command::OpenAccount { instance_id, wallet_id, schedule_hash: hash(0) });
-        steps.push(Command::TopUp(super::top_up(bits, 100 + bits, 200)));
+        let source_ref = "one".to_owned();
+        steps.push(Command::TopUp(TopUp { source_ref, ..super::top_up(bits, 100 + bits, 200) }));
     }
-    steps.into_iter().map(|command| Step::Ask(Reach::Every, command)).collect()
+    let steps = steps.into_iter().map(|command| Step::Ask(Reach::Every, command)).collect();
+    Tick { jump: 0, fault: Fault::None, steps }
 }
 
-/// Gives the step's new entry and receipt ids of its own, also when the rest is a duplicate.
+/// The requests of a tick in the order they arrive, each with entry and receipt ids of its own, also when the
+/// rest is a duplicate. The number says whether a caller asks (`Some`: by that id) or a sweep does.
+pub(crate) fn arrivals(
+    tick: &Tick,
+    shelf: &Shelf,
+    now: Time,
+    number: &mut u128,
+) -> Vec<(Option<u128>, Request)> {
+    let mut requests = vec![];
+    for step in &tick.steps {
+        let asked = match step {
+            Step::Ask(reach, command) => vec![(true, reach.clone(), command.clone())],
+            Step::Sweep => {
+                sweep(shelf, now).into_iter().map(|command| (false, Reach::Every, command)).collect()
+            }
+        };
+        for (by_caller, reach, command) in asked {
+            *number += 1;
+            let request = Request { scope: scope(reach), command: numbered(command, *number) };
+            requests.push((by_caller.then_some(*number), request));
+        }
+    }
+    if tick.fault == Fault::Reordered {
+        requests.reverse();
+    }
+    requests
+}
+
+/// What the sweeps ask at this moment.
+pub(crate) fn sweep(shelf: &Shelf, now: Time) -> Vec<Command> {
+    let (over, wallets): (_, std::collections::BTreeSet<WalletId>) = shelf.due(now);
+    let ledger_entry_id = entry(0);
+    let expire = |reservation_id| Command::Expire(End { reservation_id, ledger_entry_id });
+    let lapse = |wallet_id| Command::ExpireLots { wallet_id, ledger_entry_id };
+    over.into_iter().map(expire).chain(wallets.into_iter().map(lapse)).collect()
+}
+
+/// Far enough apart for all the entries that one command may make.
 pub(crate) fn numbered(command: Command, number: u128) -> Command {
-    let ledger_entry_id = entry(number);
+    let ledger_entry_id = entry(number * 1_000);
     match command {
         Command::TopUp(ask) => {
             let source = *Source::ALL.get(usize::from(number.is_multiple_of(2))).unwrap();
@@ -138,161 +237,11 @@ pub(crate) fn numbered(command: Command, number: u128) -> Command {
         Command::Settle(ask) => {
             Command::Settle(Settle { ledger_entry_id, receipt_id: ReceiptId::from_bits(number), ..ask })
         }
+        Command::Adjust(ask) => Command::Adjust(Adjust { ledger_entry_id, ..ask }),
+        Command::Reverse(ask) => Command::Reverse(Reverse { ledger_entry_id, ..ask }),
+        Command::Release(ask) => Command::Release(End { ledger_entry_id, ..ask }),
+        Command::Expire(ask) => Command::Expire(End { ledger_entry_id, ..ask }),
+        Command::ExpireLots { wallet_id, .. } => Command::ExpireLots { wallet_id, ledger_entry_id },
         other => other,
-    }
-}
-
-fn outcome(answer: &Result<Answer, Error>) -> Outcome {
-    match answer {
-        Err(error) => {
-            assert!(!matches!(error, Error::Broken(_)), "{error}");
-            Outcome::Failed
-        }
-        Ok(Answer::Refused(refusal)) => Outcome::Refused(refusal.reason().as_str()),
-        Ok(Answer::Allowed(reservation)) => Outcome::Allowed { budget: reservation.budget.micros().into() },
-        Ok(Answer::Settled(receipt)) => Outcome::Settled {
-            first: receipt.ledger_entry_id,
-            charged: receipt.charged.micros().into(),
-            overrun: receipt.overrun.micros().into(),
-            balance: receipt.balance.micros().into(),
-        },
-        Ok(
-            Answer::Wallet(_)
-            | Answer::Account(_)
-            | Answer::ToppedUp { .. }
-            | Answer::Released { .. }
-            | Answer::Reservation(_),
-        ) => Outcome::Done,
-    }
-}
-
-pub(crate) fn freeze(shelf: &mut Shelf, id: WalletId) {
-    if let Some(wallet) = shelf.wallets.get_mut(&id) {
-        let state = match wallet.state {
-            WalletState::Active => WalletState::Frozen,
-            WalletState::Frozen => WalletState::Active,
-        };
-        *wallet = Wallet { state, version: wallet.version + 1, ..wallet.clone() };
-    }
-}
-
-fn book(shelf: &Shelf, book: Platform) -> i128 {
-    let lines = shelf.entries.iter().flat_map(|entry| &entry.lines);
-    lines.filter(|line| line.book == Book::Platform(book)).map(|line| i128::from(line.amount.micros())).sum()
-}
-
-fn agree(shelf: &Shelf, naive: &Naive) {
-    for id in (0..3).map(wallet) {
-        let own = shelf.wallets.get(&id);
-        let own = own.map(|own| (own.available.micros().into(), own.reserved.micros().into()));
-        assert_eq!(own, naive.balance(id), "{id}");
-    }
-    assert_eq!(-book(shelf, Platform::Granted) - book(shelf, Platform::Sold), naive.came_in);
-    assert_eq!(book(shelf, Platform::Earned), naive.earned);
-    assert_eq!(-book(shelf, Platform::Overrun), naive.borne);
-}
-
-/// Runs a stream in its batches and one by one, beside the naive model; answers what was reached.
-fn drive(stream: Vec<(i64, Vec<Step>)>) -> (Shelf, Vec<Outcome>) {
-    let schedules = tariffs().iter().map(|(prices, default)| schedule(prices, default)).collect();
-    let mut batched = Shelf::with(schedules);
-    let mut single = batched.clone();
-    let prices = tariffs().into_iter().enumerate().map(|(which, tariff)| (hash(which), tariff)).collect();
-    let mut naive = Naive::new(prices);
-    let (mut now, mut number) = (0, 10_000);
-    let mut outcomes = vec![];
-    for (jump, steps) in [(0, opening())].into_iter().chain(stream) {
-        now += jump;
-        let mut batch = vec![];
-        let mut frozen = vec![];
-        for step in steps {
-            match step {
-                Step::Freeze(bits) => frozen.push(wallet(bits)),
-                Step::Ask(reach, command) => {
-                    number += 1;
-                    batch.push(Request { scope: scope(reach), command: numbered(command, number) });
-                }
-            }
-        }
-        let answers = batched.run(&batch, at(now));
-        for (request, answer) in batch.iter().zip(&answers) {
-            let alone = single.run(std::slice::from_ref(request), at(now));
-            assert_eq!(alone.first(), Some(answer), "{request:?}");
-            assert_eq!(outcome(answer), naive.run(request, now), "{request:?} {answer:?}");
-            outcomes.push(outcome(answer));
-        }
-        assert_eq!(batched, single);
-        agree(&batched, &naive);
-        for id in frozen {
-            freeze(&mut batched, id);
-            freeze(&mut single, id);
-            naive.freeze(id);
-        }
-    }
-    (batched, outcomes)
-}
-
-/// A proof about streams is worth what the streams reach.
-#[test]
-pub(crate) fn streams_reach_what_matters() {
-    let mut runner = TestRunner::deterministic();
-    let mut reached = BTreeMap::<String, u32>::new();
-    let mut count =
-        |what: &str, holds: bool| *reached.entry(what.to_owned()).or_default() += u32::from(holds);
-    for _ in 0..300 {
-        let (shelf, outcomes) = drive(streams().new_tree(&mut runner).unwrap().current());
-        let settles = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Settled { .. })).count();
-        count("a settle again", settles > shelf.receipts.len());
-        for outcome in outcomes {
-            match outcome {
-                Outcome::Refused(reason) => count(reason, true),
-                Outcome::Allowed { budget } => count("allowed at no cost", budget == 0),
-                Outcome::Failed | Outcome::Done | Outcome::Settled { .. } => {}
-            }
-        }
-        for receipt in shelf.receipts.values() {
-            let overrun = receipt.overrun.micros() > 0;
-            count("overrun", overrun);
-            count("paid late", receipt.late && receipt.charged.micros() > 0);
-            count("paid by several lots", receipt.charges.len() > 1);
-            let budget = shelf.reservations.get(&receipt.reservation_id).unwrap().budget;
-            count("paid beyond the budget", !receipt.late && !overrun && receipt.charged > budget);
-        }
-        for fact in &shelf.facts {
-            count(fact.kind, true);
-        }
-    }
-    let rare: Vec<_> = reached.iter().filter(|(_, times)| **times < 10).collect();
-    assert!(rare.is_empty(), "{rare:?} of {reached:?}");
-    // What the loops above count by name, the four refusals, and the nine kinds of facts.
-    assert_eq!(reached.len(), 6 + 4 + 9, "{reached:?}");
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn streams_keep_the_invariants_and_agree_with_the_naive_model(stream in streams()) {
-        drive(stream);
-    }
-
-    #[test]
-    fn prices_agree_with_the_naive_model(lines in vec((select(vec!["a", "b", "c"]), any::<i64>()), 0..3)) {
-        let (prices, default) = tariffs().into_iter().next().unwrap();
-        let own = schedule(&prices, &default).price("usage", &usage(&lines)).ok();
-        let naive = Naive::new([(hash(0), (prices, default))].into());
-        let other = naive.cost(&hash(0), &usage(&lines));
-        prop_assert_eq!(own, other.map(|cost| micros(i64::try_from(cost).unwrap())));
-    }
-
-    #[test]
-    fn a_lot_id_in_use_makes_nothing_new(amount in amounts(), again in amounts()) {
-        let mut shelf = Shelf::default();
-        let ask = |amount| super::asked(Command::TopUp(super::top_up(0, 1, amount)));
-        shelf.run(&[super::asked(Command::OpenWallet { org_id: org(0), wallet_id: wallet(0) })], at(0));
-        let first = shelf.run(&[ask(amount)], at(0)).remove(0).is_ok();
-        let second = shelf.run(&[ask(again)], at(1)).remove(0).is_ok();
-        prop_assert_eq!(shelf.lots.contains_key(&lot(1)), first || second);
-        prop_assert!(!(first && second));
     }
 }
