@@ -11,7 +11,7 @@ use souk_proto::souk::tenancy::v1::tenancy_service_server::TenancyService;
 use souk_types::{Call, Fault, page::Page};
 use tonic::{Request, Response, Status};
 
-use crate::service::Service;
+use crate::{model::team::Seat, service::Service};
 
 /// The service that faults name.
 const DOMAIN: &str = "tenancy";
@@ -31,8 +31,9 @@ impl Api {
 
     /// A list's name for its page tokens, and the wanted page.
     fn page(&self, call: &Call, list: &str, (size, token): (i32, &str)) -> Result<(String, Page), Fault> {
-        let org = call.scope.org().map(|org| org.to_string()).unwrap_or_default();
-        let name = format!("{list}:{org}");
+        let org = call.scope.org().map(|org| org.to_string());
+        let whose = org.or_else(|| call.user_id().map(|user| user.to_string())).unwrap_or_default();
+        let name = format!("{list}:{whose}");
         let page = self.house.pages().open(&name, size, token)?;
         Ok((name, page))
     }
@@ -173,116 +174,190 @@ impl TenancyService for Api {
         &self,
         request: Request<pb::ListMembersRequest>,
     ) -> Answer<pb::ListMembersResponse> {
-        let (_, _) = open(request)?;
-        Err(unbuilt())
+        let (call, ask) = open(request)?;
+        let (name, page) = self.page(&call, "members", (ask.page_size, &ask.page_token)).map_err(status)?;
+        let paged = self.service.list_members(&call, &page).await.map_err(status)?;
+        let (items, next_page_token) = self.house.pages().seal(&name, paged).map_err(status)?;
+        let members = items.into_iter().map(encode::member).collect();
+        Ok(Response::new(pb::ListMembersResponse { members, next_page_token }))
     }
 
     async fn set_member_role(
         &self,
         request: Request<pb::SetMemberRoleRequest>,
     ) -> Answer<pb::SetMemberRoleResponse> {
-        let (_, _) = open(request)?;
-        Err(unbuilt())
+        let (call, ask) = open(request)?;
+        let ask = decode::set_member_role(&ask).map_err(status)?;
+        let service = Arc::clone(&self.service);
+        let work = async move { service.set_member_role(&call, ask).await };
+        answer(
+            self.house
+                .owned(work)
+                .await
+                .map(|member| pb::SetMemberRoleResponse { member: Some(encode::member(member)) }),
+        )
     }
 
     async fn remove_member(
         &self,
         request: Request<pb::RemoveMemberRequest>,
     ) -> Answer<pb::RemoveMemberResponse> {
-        let (_, _) = open(request)?;
-        Err(unbuilt())
+        let (call, ask) = open(request)?;
+        let ask = decode::remove_member(&ask).map_err(status)?;
+        let service = Arc::clone(&self.service);
+        let work = async move { service.remove_member(&call, ask).await };
+        answer(self.house.owned(work).await.map(|()| pb::RemoveMemberResponse {}))
     }
 
     async fn invite_member(
         &self,
         request: Request<pb::InviteMemberRequest>,
     ) -> Answer<pb::InviteMemberResponse> {
-        let (_, _) = open(request)?;
-        Err(unbuilt())
+        let (call, ask) = open(request)?;
+        let ask = decode::invite_member(&ask).map_err(status)?;
+        let service = Arc::clone(&self.service);
+        let work = async move { service.invite(&call, ask).await };
+        answer(self.house.owned(work).await.map(encode::new_invitation))
     }
 
     async fn list_invitations(
         &self,
         request: Request<pb::ListInvitationsRequest>,
     ) -> Answer<pb::ListInvitationsResponse> {
-        let (_, _) = open(request)?;
-        Err(unbuilt())
+        let (call, ask) = open(request)?;
+        let (name, page) =
+            self.page(&call, "invitations", (ask.page_size, &ask.page_token)).map_err(status)?;
+        let paged = self.service.list_invitations(&call, &page).await.map_err(status)?;
+        let (items, next_page_token) = self.house.pages().seal(&name, paged).map_err(status)?;
+        let invitations = items.into_iter().map(encode::invitation).collect();
+        Ok(Response::new(pb::ListInvitationsResponse { invitations, next_page_token }))
     }
 
     async fn revoke_invitation(
         &self,
         request: Request<pb::RevokeInvitationRequest>,
     ) -> Answer<pb::RevokeInvitationResponse> {
-        let (_, _) = open(request)?;
-        Err(unbuilt())
+        let (call, ask) = open(request)?;
+        let ask = decode::revoke_invitation(&ask).map_err(status)?;
+        let service = Arc::clone(&self.service);
+        let work = async move { service.revoke_invitation(&call, ask).await };
+        answer(
+            self.house
+                .owned(work)
+                .await
+                .map(|row| pb::RevokeInvitationResponse { invitation: Some(encode::invitation(row)) }),
+        )
     }
 
     async fn accept_invitation(
         &self,
         request: Request<pb::AcceptInvitationRequest>,
     ) -> Answer<pb::AcceptInvitationResponse> {
-        let (_, _) = open(request)?;
-        Err(unbuilt())
+        let (call, ask) = open(request)?;
+        let code = souk_types::Secret::new(ask.code);
+        let service = Arc::clone(&self.service);
+        let work = async move { service.accept_invitation(&call, &code).await };
+        let encoded = |held| pb::AcceptInvitationResponse { membership: Some(encode::membership(held)) };
+        answer(self.house.owned(work).await.map(encoded))
     }
 
     async fn create_team(&self, request: Request<pb::CreateTeamRequest>) -> Answer<pb::CreateTeamResponse> {
-        let (_, _) = open(request)?;
-        Err(unbuilt())
+        let (call, ask) = open(request)?;
+        let ask = decode::create_team(&ask).map_err(status)?;
+        let service = Arc::clone(&self.service);
+        let work = async move { service.create_team(&call, ask).await };
+        answer(
+            self.house
+                .owned(work)
+                .await
+                .map(|team| pb::CreateTeamResponse { team: Some(encode::team(team)) }),
+        )
     }
 
     async fn list_teams(&self, request: Request<pb::ListTeamsRequest>) -> Answer<pb::ListTeamsResponse> {
-        let (_, _) = open(request)?;
-        Err(unbuilt())
+        let (call, ask) = open(request)?;
+        let (name, page) = self.page(&call, "teams", (ask.page_size, &ask.page_token)).map_err(status)?;
+        let paged = self.service.list_teams(&call, &page).await.map_err(status)?;
+        let (items, next_page_token) = self.house.pages().seal(&name, paged).map_err(status)?;
+        let teams = items.into_iter().map(encode::team).collect();
+        Ok(Response::new(pb::ListTeamsResponse { teams, next_page_token }))
     }
 
     async fn add_team_member(
         &self,
         request: Request<pb::AddTeamMemberRequest>,
     ) -> Answer<pb::AddTeamMemberResponse> {
-        let (_, _) = open(request)?;
-        Err(unbuilt())
+        let (call, ask) = open(request)?;
+        let ask = decode::change_team((&ask.team_id, &ask.user_id), Seat::Taken).map_err(status)?;
+        let service = Arc::clone(&self.service);
+        let work = async move { service.change_team(&call, ask).await };
+        answer(
+            self.house
+                .owned(work)
+                .await
+                .map(|team| pb::AddTeamMemberResponse { team: Some(encode::team(team)) }),
+        )
     }
 
     async fn remove_team_member(
         &self,
         request: Request<pb::RemoveTeamMemberRequest>,
     ) -> Answer<pb::RemoveTeamMemberResponse> {
-        let (_, _) = open(request)?;
-        Err(unbuilt())
+        let (call, ask) = open(request)?;
+        let ask = decode::change_team((&ask.team_id, &ask.user_id), Seat::Left).map_err(status)?;
+        let service = Arc::clone(&self.service);
+        let work = async move { service.change_team(&call, ask).await };
+        answer(
+            self.house
+                .owned(work)
+                .await
+                .map(|team| pb::RemoveTeamMemberResponse { team: Some(encode::team(team)) }),
+        )
     }
 
     async fn delete_team(&self, request: Request<pb::DeleteTeamRequest>) -> Answer<pb::DeleteTeamResponse> {
-        let (_, _) = open(request)?;
-        Err(unbuilt())
+        let (call, ask) = open(request)?;
+        let ask = decode::delete_team(&ask).map_err(status)?;
+        let service = Arc::clone(&self.service);
+        let work = async move { service.delete_team(&call, ask).await };
+        answer(self.house.owned(work).await.map(|()| pb::DeleteTeamResponse {}))
     }
 
     async fn list_sessions(
         &self,
         request: Request<pb::ListSessionsRequest>,
     ) -> Answer<pb::ListSessionsResponse> {
-        let (_, _) = open(request)?;
-        Err(unbuilt())
+        let current = souk_kit::open::session(&request);
+        let (call, ask) = open(request)?;
+        let (name, page) = self.page(&call, "sessions", (ask.page_size, &ask.page_token)).map_err(status)?;
+        let paged = self.service.list_sessions(&call, &page).await.map_err(status)?;
+        let (items, next_page_token) = self.house.pages().seal(&name, paged).map_err(status)?;
+        let sessions = items.into_iter().map(|row| encode::session(&row, current)).collect();
+        Ok(Response::new(pb::ListSessionsResponse { sessions, next_page_token }))
     }
 
     async fn revoke_session(
         &self,
         request: Request<pb::RevokeSessionRequest>,
     ) -> Answer<pb::RevokeSessionResponse> {
-        let (_, _) = open(request)?;
-        Err(unbuilt())
+        let (call, ask) = open(request)?;
+        let ask = decode::revoke_session(&ask).map_err(status)?;
+        let service = Arc::clone(&self.service);
+        let work = async move { service.revoke_session(&call, ask).await };
+        answer(self.house.owned(work).await.map(|()| pb::RevokeSessionResponse {}))
     }
 
     async fn list_audit_entries(
         &self,
         request: Request<pb::ListAuditEntriesRequest>,
     ) -> Answer<pb::ListAuditEntriesResponse> {
-        let (_, _) = open(request)?;
-        Err(unbuilt())
+        let (call, ask) = open(request)?;
+        let (name, page) = self.page(&call, "audit", (ask.page_size, &ask.page_token)).map_err(status)?;
+        let paged = self.service.list_audit_entries(&call, &page).await.map_err(status)?;
+        let (items, next_page_token) = self.house.pages().seal(&name, paged).map_err(status)?;
+        let audit_entries = items.into_iter().map(encode::audit_entry).collect();
+        Ok(Response::new(pb::ListAuditEntriesResponse { audit_entries, next_page_token }))
     }
-}
-
-fn unbuilt() -> Status {
-    status(Fault::new(souk_types::Reason::Unimplemented, DOMAIN, "not built yet"))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use souk_kit::Refusal;
-use souk_types::{ApiKeyId, Fault, OrgId, ProjectId, Reason, UserId};
+use souk_types::{ApiKeyId, Fault, InvitationId, OrgId, ProjectId, Reason, SessionId, TeamId, UserId};
 
 /// When a workspace that waits for billing is worth asking for again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -25,6 +25,71 @@ pub(crate) enum Error {
     /// The caller's user has no row here.
     #[error("no such user")]
     UserNotFound(UserId),
+    /// Nobody of this id is a member of the org.
+    #[error("nobody of this id is a member of the org")]
+    MemberNotFound {
+        /// The org.
+        org_id: OrgId,
+        /// Who was named.
+        user_id: UserId,
+    },
+    /// The org would be left without an admin.
+    #[error("the org would be left without an admin")]
+    LastAdmin(OrgId),
+    /// The address belongs to a member.
+    #[error("the address belongs to a member of the org")]
+    AlreadyMember {
+        /// The org.
+        org_id: OrgId,
+        /// The member.
+        user_id: UserId,
+    },
+    /// Somebody changed it since it was read.
+    #[error("somebody changed it since it was read")]
+    EtagMismatch {
+        /// The present row version.
+        version: i64,
+    },
+    /// No such invitation within the caller's scope.
+    #[error("no such invitation, or not for this caller to see")]
+    InvitationNotFound(InvitationId),
+    /// The invitation is not open any more.
+    #[error("the invitation is {state}", state = state.to_ascii_lowercase())]
+    InvitationClosed {
+        /// Which.
+        id: InvitationId,
+        /// Where it stands.
+        state: &'static str,
+    },
+    /// The code opens no invitation of this caller.
+    #[error("the code opens no open invitation to the caller's address")]
+    InvitationInvalid,
+    /// The shown code of an invitation does not sign in somebody who was seen before.
+    #[error("the invited address belongs to somebody who was seen before")]
+    InvitationNeedsSignIn,
+    /// A repeat of the call that invited.
+    #[error("the invitation's code was shown once, to the first answer")]
+    InvitationAlreadyShown(InvitationId),
+    /// No such team within the caller's scope.
+    #[error("no such team, or not for this caller to see")]
+    TeamNotFound(TeamId),
+    /// The org has a team with this slug.
+    #[error("the org has a team {slug:?}")]
+    TeamSlugTaken {
+        /// The slug.
+        slug: String,
+        /// The org.
+        org_id: OrgId,
+    },
+    /// The caller has no such session.
+    #[error("the caller has no such session")]
+    SessionNotFound(SessionId),
+    /// A key asked for its person's sessions.
+    #[error("an API key has no sessions: the person must sign in for this")]
+    SessionsByKey,
+    /// What waits to be sent could not be sealed.
+    #[error("the keyring seals nothing")]
+    Unsealable,
     /// The caller sees the noun but lacks the permission in its org.
     #[error("the caller may see this but not do it")]
     Denied {
@@ -107,6 +172,28 @@ impl From<Error> for Fault {
             Error::ProjectNotFound(id) => fault(Reason::ProjectNotFound).with("project_id", id),
             Error::ApiKeyNotFound(id) => fault(Reason::ApiKeyNotFound).with("api_key_id", id),
             Error::UserNotFound(id) => fault(Reason::UserNotFound).with("user_id", id),
+            Error::MemberNotFound { org_id, user_id } => {
+                fault(Reason::MemberNotFound).with("org_id", org_id).with("user_id", user_id)
+            }
+            Error::LastAdmin(org_id) => fault(Reason::LastAdmin).with("org_id", org_id),
+            Error::AlreadyMember { org_id, user_id } => {
+                fault(Reason::AlreadyMember).with("org_id", org_id).with("user_id", user_id)
+            }
+            Error::EtagMismatch { version } => {
+                fault(Reason::EtagMismatch).with("etag", format!("v{version}"))
+            }
+            Error::InvitationNotFound(id) => fault(Reason::InvitationNotFound).with("invitation_id", id),
+            Error::InvitationClosed { id, state } => {
+                fault(Reason::InvitationClosed).with("invitation_id", id).with("state", state)
+            }
+            Error::InvitationInvalid => fault(Reason::InvitationInvalid),
+            Error::InvitationNeedsSignIn => fault(Reason::InvitationNeedsSignIn),
+            Error::InvitationAlreadyShown(id) => fault(Reason::SecretAlreadyShown).with("invitation_id", id),
+            Error::TeamNotFound(id) => fault(Reason::TeamNotFound).with("team_id", id),
+            Error::TeamSlugTaken { slug, org_id } => {
+                fault(Reason::SlugTaken).with("slug", slug).with("org_id", org_id)
+            }
+            Error::SessionNotFound(id) => fault(Reason::SessionNotFound).with("session_id", id),
             Error::Denied { permission } => fault(Reason::PermissionDenied).with("permission", permission),
             Error::SlugTaken { slug, org_id } => {
                 fault(Reason::SlugTaken).with("slug", slug).with("org_id", org_id)
@@ -125,8 +212,8 @@ impl From<Error> for Fault {
                 fault.retry_in(after).because(refusal)
             }
             Error::WorkspaceUnfinished { refusal, .. } => refusal.into(),
-            Error::NoPerson | Error::KeyByKey => fault(Reason::PermissionDenied),
-            broken @ Error::BadAnswer { .. } => Self::bug(DOMAIN, broken),
+            Error::NoPerson | Error::KeyByKey | Error::SessionsByKey => fault(Reason::PermissionDenied),
+            broken @ (Error::BadAnswer { .. } | Error::Unsealable) => Self::bug(DOMAIN, broken),
             Error::Db(error) => error.into_fault(DOMAIN),
         }
     }

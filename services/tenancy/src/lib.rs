@@ -1,4 +1,5 @@
-//! Tenancy: orgs, projects, users, API keys and sessions — who there is, and who a credential stands for.
+//! Tenancy: orgs, projects, teams, users, members, invitations, API keys, sessions and the audit trail — who
+//! there is, and who a credential stands for.
 //!
 //! Nothing here authorises a call to another part: the gateway authenticates by `ResolvePrincipal`, each
 //! owner authorises. Secrets are stored as hashes only and shown once.
@@ -7,6 +8,7 @@ mod api;
 mod config;
 mod error;
 mod model;
+mod outside;
 mod peers;
 mod service;
 mod store;
@@ -20,8 +22,8 @@ use souk_proto::souk::tenancy::v1::tenancy_service_server::TenancyServiceServer;
 use souk_types::{Fault, Secret, Time, Violation};
 use tonic::service::Routes;
 
-pub use crate::config::Config;
-use crate::{api::Api, model::Email, peers::Billing, service::Service, store::Store};
+pub use crate::config::{Config, Driver, Notify, Smtp, Tls};
+use crate::{api::Api, model::Email, service::Service, store::Store};
 
 /// The address of the platform's first operator.
 pub const OPERATOR: &str = "operator@localhost";
@@ -32,11 +34,11 @@ pub const MIGRATIONS: &[souk_db::Migration] = store::MIGRATIONS;
 /// Builds the part upon its database.
 ///
 /// # Errors
-/// None today; a part that cannot be built says why.
+/// When a file that the configuration names cannot be read.
 pub fn build(house: &House, config: &Config, db: Db) -> Result<Mounted, Fault> {
     let store = Store::new(db.clone());
-    let service = Arc::new(Service::new(store, Billing::new(house.clone()), config.clone()));
-    let work = work::all(house, &service);
+    let service = Arc::new(Service::new(house, store, config.clone())?);
+    let work = work::all(house, &db, &service);
     let api = TenancyServiceServer::new(Api::new(house.clone(), service));
     Ok(Mounted { log: Some(Arc::new(db.outbox())), work, ..Mounted::new(Routes::new(api)) })
 }

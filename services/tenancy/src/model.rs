@@ -3,9 +3,14 @@
 //! A command is what a request says once it has been checked; its JSON recognises repeats, so no secret
 //! ever stands in one.
 
+pub(crate) mod audit;
 pub(crate) mod credential;
 pub(crate) mod email;
+pub(crate) mod invitation;
+pub(crate) mod member;
 pub(crate) mod name;
+pub(crate) mod team;
+pub(crate) mod trial;
 pub(crate) mod workspace;
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +19,10 @@ use souk_types::{ApiKeyId, Membership, OrgId, ProjectId, Scopes, SessionId, Time
 pub(crate) use self::{
     credential::Credential,
     email::Email,
+    invitation::{AcceptInvitation, Invitation, InviteMember, RevokeInvitation},
+    member::{Member, RemoveMember, SetMemberRole},
     name::{DisplayName, Slug},
+    team::{ChangeTeam, CreateTeam, DeleteTeam, Team},
     workspace::Workspace,
 };
 
@@ -95,6 +103,8 @@ pub(crate) struct Session {
     pub(crate) session_id: SessionId,
     /// Whose it is.
     pub(crate) user_id: UserId,
+    /// When it began.
+    pub(crate) create_time: Time,
     /// When it ends by itself.
     pub(crate) expire_time: Time,
     /// When it was ended.
@@ -184,6 +194,9 @@ pub(crate) struct ReadyWorkspace {
     pub(crate) project_id: ProjectId,
     /// What the wallet can reserve.
     pub(crate) balance: souk_types::Credits,
+    /// Why no trial came with it; empty: it came.
+    #[serde(default)]
+    pub(crate) trial_refused: String,
 }
 
 /// Asks for an org.

@@ -2,12 +2,15 @@
 //! out in one answer; the store sees their hashes only.
 
 mod bootstrap;
+mod mails;
+mod people;
 mod principals;
 mod workspaces;
 
 use souk_db::Once;
+use souk_kit::{House, keyring::Purpose, seal::Seal};
 use souk_types::{
-    Call, Caller, ProjectId, Secret, Time,
+    Call, Caller, Fault, ProjectId, Secret, Time,
     page::{Page, Paged},
 };
 
@@ -19,6 +22,7 @@ use crate::{
         ApiKey, CreateApiKey, CreateOrg, CreateProject, CreateSignInLink, Credential, EndSession, NewOrg,
         Project, RevokeApiKey, Session, User, credential::Kind,
     },
+    outside::Notifier,
     peers::Billing,
     store::{Minted, NewSession, Store},
 };
@@ -27,12 +31,25 @@ use crate::{
 pub(crate) struct Service {
     store: Store,
     billing: Billing,
+    seal: Seal,
+    notifier: Notifier,
     config: Config,
 }
 
 impl Service {
-    pub(crate) const fn new(store: Store, billing: Billing, config: Config) -> Self {
-        Self { store, billing, config }
+    /// The service upon its tables.
+    ///
+    /// # Errors
+    /// When a file that the notifier needs cannot be read.
+    pub(crate) fn new(house: &House, store: Store, config: Config) -> Result<Self, Fault> {
+        let seal = Seal::new(house.keyring(), Purpose::Notice);
+        let (billing, notifier) = (Billing::new(house.clone()), Notifier::new(&config.notify)?);
+        Ok(Self { store, billing, seal, notifier, config })
+    }
+
+    /// The store, for the loops that write what others tell.
+    pub(crate) const fn store(&self) -> &Store {
+        &self.store
     }
 
     /// Makes an org. Its wallet is opened right away where billing answers, else soon by the loop: the
@@ -100,19 +117,26 @@ impl Service {
         }
     }
 
-    /// Turns a link's code into a session; its secret is in this answer only.
+    /// Turns a link's or an invitation's code into a session; its secret is in this answer only.
     pub(crate) async fn redeem_sign_in_link(
         &self,
         call: &Call,
         code: &Secret<String>,
     ) -> Result<(Session, Secret<String>, User), Error> {
-        let code = Credential::parse(Kind::SignInCode, code.expose()).map_err(|_| Error::LinkInvalid)?;
+        let code = code.expose();
+        let link = Credential::parse(Kind::SignInCode, code);
         let secret = Credential::mint(Kind::SessionSecret, self.store.random());
         let new = NewSession {
             secret_hash: secret.hash(),
             expire_time: self.store.now() + self.config.session_life(),
         };
-        let (session, user) = self.store.redeem(call, &code.hash(), &new).await?;
+        let (session, user) = match link {
+            Ok(link) => self.store.redeem(call, &link.hash(), &new).await?,
+            Err(_) => {
+                let code = Credential::parse(Kind::InvitationCode, code).map_err(|_| Error::LinkInvalid)?;
+                self.store.redeem_invitation(call, &code.hash(), &new, self.config.bounds()).await?
+            }
+        };
         Ok((session, secret.into_secret(), user))
     }
 

@@ -3,21 +3,34 @@
 //! Rows hold texts and whole numbers; `read` turns them into nouns. Each changing method is one write:
 //! request log, effect and events together.
 
+mod accept;
+mod audit;
 mod events;
+mod invitations;
 mod keys;
+pub(crate) mod mails;
+mod members;
 mod orgs;
 mod people;
 mod read;
 mod rows;
 mod schema;
 mod sign_in;
+mod teams;
+mod trials;
 mod workspaces;
 
 use souk_db::{Db, Denial};
 use souk_types::{Call, Time, UserId};
 
 pub(crate) use self::{
-    events::Cause, keys::Minted, schema::MIGRATIONS, sign_in::NewSession, workspaces::Wanted,
+    events::Cause,
+    invitations::{Codes, Terms},
+    keys::Minted,
+    members::Bounds,
+    schema::MIGRATIONS,
+    sign_in::NewSession,
+    workspaces::Wanted,
 };
 use crate::error::Error;
 

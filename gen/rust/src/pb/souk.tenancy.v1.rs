@@ -119,8 +119,8 @@ pub struct AutoCreateWorkspaceResponse {
     /// What the wallet holds, in millionths of a credit.
     #[prost(int64, tag = "3")]
     pub wallet_balance_micros: i64,
-    /// Why no trial credits came with it, e.g. TRIAL_ALREADY_GRANTED or TRIAL_LIMIT_REACHED; empty: they
-    /// came.
+    /// Why no trial credits came with it: TRIAL_ALREADY_GRANTED, TRIAL_LIMIT_REACHED,
+    /// TRIAL_ADDRESS_REFUSED or TRIAL_ADDRESS_UNPROVEN; empty: they came.
     #[prost(string, tag = "4")]
     pub trial_refused_reason: ::prost::alloc::string::String,
 }
@@ -442,9 +442,66 @@ pub struct Invitation {
     /// When it ends by itself.
     #[prost(message, optional, tag = "8")]
     pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// How the mail to the address stands.
+    #[prost(enumeration = "invitation::MailState", tag = "9")]
+    pub mail_state: i32,
+    /// What went wrong with the mail last; empty: nothing.
+    #[prost(string, tag = "10")]
+    pub mail_error: ::prost::alloc::string::String,
 }
 /// Nested message and enum types in `Invitation`.
 pub mod invitation {
+    /// How the mail that carries an invitation stands.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum MailState {
+        /// Not stated.
+        Unspecified = 0,
+        /// Waits for its next try.
+        Pending = 1,
+        /// The mail server took it.
+        Sent = 2,
+        /// Given up: hand the link over, or invite again.
+        Failed = 3,
+        /// The invitation was closed before it was sent.
+        Dropped = 4,
+    }
+    impl MailState {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "MAIL_STATE_UNSPECIFIED",
+                Self::Pending => "MAIL_STATE_PENDING",
+                Self::Sent => "MAIL_STATE_SENT",
+                Self::Failed => "MAIL_STATE_FAILED",
+                Self::Dropped => "MAIL_STATE_DROPPED",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "MAIL_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+                "MAIL_STATE_PENDING" => Some(Self::Pending),
+                "MAIL_STATE_SENT" => Some(Self::Sent),
+                "MAIL_STATE_FAILED" => Some(Self::Failed),
+                "MAIL_STATE_DROPPED" => Some(Self::Dropped),
+                _ => None,
+            }
+        }
+    }
     /// Where an invitation stands.
     #[derive(
         Clone,
@@ -1265,7 +1322,9 @@ pub mod tenancy_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Redeems the code of a one-time sign-in link, or of an invitation, for a session; an invitation also
-        /// makes its membership. Who: the gateway. Reasons: SIGN_IN_LINK_INVALID.
+        /// makes its membership. The code that the inviter was shown signs in nobody who was seen before: only
+        /// the mail proves whose address it is. Who: the gateway. Reasons: SIGN_IN_LINK_INVALID,
+        /// INVITATION_NEEDS_SIGN_IN, LIMIT_REACHED.
         pub async fn redeem_sign_in_link(
             &mut self,
             request: impl tonic::IntoRequest<super::RedeemSignInLinkRequest>,
@@ -1400,8 +1459,8 @@ pub mod tenancy_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Removes a member; their keys of the org are revoked and their reach into it ends within seconds.
-        /// An org keeps at least one admin. Who: admins of the org. Reasons: MEMBER_NOT_FOUND, LAST_ADMIN.
+        /// Removes a member; their keys of the org and their open invitations into it are revoked, and their
+        /// reach into it ends within seconds. An org keeps at least one admin. Who: admins of the org. Reasons: MEMBER_NOT_FOUND, LAST_ADMIN.
         pub async fn remove_member(
             &mut self,
             request: impl tonic::IntoRequest<super::RemoveMemberRequest>,
@@ -1428,9 +1487,10 @@ pub mod tenancy_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Invites an address into an org with a role. The link's code is shown in this answer once, and the
-        /// notification port carries it to the address. Who: admins of the org. Reasons: ALREADY_MEMBER,
-        /// LIMIT_REACHED, SECRET_ALREADY_SHOWN on a repeated request_id.
+        /// Invites an address into an org with a role. A code is shown in this answer once; the notification
+        /// port carries another one to the address. An open invitation of the address is revoked by the new
+        /// one. Who: admins of the org. Reasons: ALREADY_MEMBER, LIMIT_REACHED, SECRET_ALREADY_SHOWN on a
+        /// repeated request_id.
         pub async fn invite_member(
             &mut self,
             request: impl tonic::IntoRequest<super::InviteMemberRequest>,
@@ -1855,7 +1915,9 @@ pub mod tenancy_service_server {
             tonic::Status,
         >;
         /// Redeems the code of a one-time sign-in link, or of an invitation, for a session; an invitation also
-        /// makes its membership. Who: the gateway. Reasons: SIGN_IN_LINK_INVALID.
+        /// makes its membership. The code that the inviter was shown signs in nobody who was seen before: only
+        /// the mail proves whose address it is. Who: the gateway. Reasons: SIGN_IN_LINK_INVALID,
+        /// INVITATION_NEEDS_SIGN_IN, LIMIT_REACHED.
         async fn redeem_sign_in_link(
             &self,
             request: tonic::Request<super::RedeemSignInLinkRequest>,
@@ -1897,8 +1959,8 @@ pub mod tenancy_service_server {
             tonic::Response<super::SetMemberRoleResponse>,
             tonic::Status,
         >;
-        /// Removes a member; their keys of the org are revoked and their reach into it ends within seconds.
-        /// An org keeps at least one admin. Who: admins of the org. Reasons: MEMBER_NOT_FOUND, LAST_ADMIN.
+        /// Removes a member; their keys of the org and their open invitations into it are revoked, and their
+        /// reach into it ends within seconds. An org keeps at least one admin. Who: admins of the org. Reasons: MEMBER_NOT_FOUND, LAST_ADMIN.
         async fn remove_member(
             &self,
             request: tonic::Request<super::RemoveMemberRequest>,
@@ -1906,9 +1968,10 @@ pub mod tenancy_service_server {
             tonic::Response<super::RemoveMemberResponse>,
             tonic::Status,
         >;
-        /// Invites an address into an org with a role. The link's code is shown in this answer once, and the
-        /// notification port carries it to the address. Who: admins of the org. Reasons: ALREADY_MEMBER,
-        /// LIMIT_REACHED, SECRET_ALREADY_SHOWN on a repeated request_id.
+        /// Invites an address into an org with a role. A code is shown in this answer once; the notification
+        /// port carries another one to the address. An open invitation of the address is revoked by the new
+        /// one. Who: admins of the org. Reasons: ALREADY_MEMBER, LIMIT_REACHED, SECRET_ALREADY_SHOWN on a
+        /// repeated request_id.
         async fn invite_member(
             &self,
             request: tonic::Request<super::InviteMemberRequest>,

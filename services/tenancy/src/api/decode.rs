@@ -3,14 +3,15 @@
 use souk_kit::wire::{Check, span};
 use souk_proto::souk::tenancy::v1 as pb;
 use souk_types::{
-    Fault, ProjectId, Scopes, Secret,
+    Fault, ProjectId, Role, Scopes, Secret,
     access::{Permission, Verb},
 };
 
 use super::DOMAIN;
 use crate::model::{
-    AutoCreateWorkspace, CreateApiKey, CreateOrg, CreateProject, CreateSignInLink, EndSession, Proof,
-    RevokeApiKey,
+    AutoCreateWorkspace, ChangeTeam, CreateApiKey, CreateOrg, CreateProject, CreateSignInLink, CreateTeam,
+    DeleteTeam, EndSession, InviteMember, Proof, RemoveMember, RevokeApiKey, RevokeInvitation, SetMemberRole,
+    team::Seat,
 };
 
 pub(super) fn auto_create_workspace(
@@ -88,6 +89,71 @@ pub(super) fn create_sign_in_link(ask: &pb::CreateSignInLinkRequest) -> Result<C
 }
 
 pub(super) fn end_session(ask: &pb::EndSessionRequest) -> Result<EndSession, Fault> {
+    let mut check = Check::default();
+    let id = check.parse("session_id", &ask.session_id);
+    check.done(DOMAIN, id.map(|session_id| EndSession { session_id }))
+}
+
+fn role(check: &mut Check, role: pb::Role) -> Option<Role> {
+    match role {
+        pb::Role::Viewer => Some(Role::Viewer),
+        pb::Role::Member => Some(Role::Member),
+        pb::Role::Admin => Some(Role::Admin),
+        pb::Role::Unspecified => {
+            check.note("role", "required");
+            None
+        }
+    }
+}
+
+pub(super) fn set_member_role(ask: &pb::SetMemberRoleRequest) -> Result<SetMemberRole, Fault> {
+    let mut check = Check::default();
+    let user_id = check.parse("user_id", &ask.user_id);
+    let role = role(&mut check, ask.role());
+    let etag = (!ask.etag.is_empty()).then(|| ask.etag.clone());
+    check.done(DOMAIN, user_id.zip(role).map(|(user_id, role)| SetMemberRole { user_id, role, etag }))
+}
+
+pub(super) fn remove_member(ask: &pb::RemoveMemberRequest) -> Result<RemoveMember, Fault> {
+    let mut check = Check::default();
+    let user_id = check.parse("user_id", &ask.user_id);
+    check.done(DOMAIN, user_id.map(|user_id| RemoveMember { user_id }))
+}
+
+pub(super) fn invite_member(ask: &pb::InviteMemberRequest) -> Result<InviteMember, Fault> {
+    let mut check = Check::default();
+    let email = check.parse("email", &ask.email);
+    let role = role(&mut check, ask.role());
+    check.done(DOMAIN, email.zip(role).map(|(email, role)| InviteMember { email, role }))
+}
+
+pub(super) fn revoke_invitation(ask: &pb::RevokeInvitationRequest) -> Result<RevokeInvitation, Fault> {
+    let mut check = Check::default();
+    let id = check.parse("invitation_id", &ask.invitation_id);
+    check.done(DOMAIN, id.map(|invitation_id| RevokeInvitation { invitation_id }))
+}
+
+pub(super) fn create_team(ask: &pb::CreateTeamRequest) -> Result<CreateTeam, Fault> {
+    let mut check = Check::default();
+    let slug = check.parse("slug", &ask.slug);
+    let display_name = check.parse_optional("display_name", &ask.display_name);
+    check.done(DOMAIN, slug.map(|slug| CreateTeam { slug, display_name }))
+}
+
+pub(super) fn change_team((team, user): (&str, &str), seat: Seat) -> Result<ChangeTeam, Fault> {
+    let mut check = Check::default();
+    let team_id = check.parse("team_id", team);
+    let user_id = check.parse("user_id", user);
+    check.done(DOMAIN, team_id.zip(user_id).map(|(team_id, user_id)| ChangeTeam { team_id, user_id, seat }))
+}
+
+pub(super) fn delete_team(ask: &pb::DeleteTeamRequest) -> Result<DeleteTeam, Fault> {
+    let mut check = Check::default();
+    let id = check.parse("team_id", &ask.team_id);
+    check.done(DOMAIN, id.map(|team_id| DeleteTeam { team_id }))
+}
+
+pub(super) fn revoke_session(ask: &pb::RevokeSessionRequest) -> Result<EndSession, Fault> {
     let mut check = Check::default();
     let id = check.parse("session_id", &ask.session_id);
     check.done(DOMAIN, id.map(|session_id| EndSession { session_id }))

@@ -2,16 +2,20 @@
 
 use souk_kit::wire::{etag, timestamp};
 use souk_proto::souk::tenancy::v1 as pb;
-use souk_types::{Membership, Role, Secret, Time};
+use souk_types::{Membership, Role, Secret, SessionId, Time};
 
-use crate::model::{ApiKey, NewOrg, Org, Principal, Project, ReadyWorkspace, Session, User};
+use crate::model::{
+    ApiKey, Invitation, Member, NewOrg, Org, Principal, Project, ReadyWorkspace, Session, Team, User,
+    audit::AuditEntry,
+    invitation::{MailState, State},
+};
 
 pub(super) fn ready_workspace(ready: ReadyWorkspace) -> pb::AutoCreateWorkspaceResponse {
     pb::AutoCreateWorkspaceResponse {
         org_id: ready.org_id.to_string(),
         project_id: ready.project_id.to_string(),
         wallet_balance_micros: ready.balance.micros(),
-        trial_refused_reason: String::new(),
+        trial_refused_reason: ready.trial_refused,
     }
 }
 
@@ -56,7 +60,7 @@ const fn role(role: Role) -> pb::Role {
     }
 }
 
-fn membership(membership: Membership) -> pb::Membership {
+pub(super) fn membership(membership: Membership) -> pb::Membership {
     pb::Membership {
         org_id: membership.org_id.to_string(),
         role: role(membership.role).into(),
@@ -117,5 +121,81 @@ pub(super) fn principal(principal: Principal) -> pb::ResolvePrincipalResponse {
         bound: principal.bound.is_some(),
         api_key_id: principal.bound.as_ref().map(|key| key.api_key_id.to_string()).unwrap_or_default(),
         scopes: principal.bound.map(|key| key.scopes.names()).unwrap_or_default(),
+    }
+}
+
+pub(super) fn member(member: Member) -> pb::Member {
+    pb::Member {
+        org_id: member.org_id.to_string(),
+        user: Some(user(member.user)),
+        role: role(member.role).into(),
+        create_time: Some(timestamp(member.create_time)),
+        etag: etag(member.version),
+    }
+}
+
+pub(super) fn invitation(row: Invitation) -> pb::Invitation {
+    let state = match row.state {
+        State::Open => pb::invitation::State::Open,
+        State::Accepted => pb::invitation::State::Accepted,
+        State::Revoked => pb::invitation::State::Revoked,
+        State::Expired => pb::invitation::State::Expired,
+    };
+    let mail_state = match row.mail {
+        MailState::Pending => pb::invitation::MailState::Pending,
+        MailState::Sent => pb::invitation::MailState::Sent,
+        MailState::Failed => pb::invitation::MailState::Failed,
+        MailState::Dropped => pb::invitation::MailState::Dropped,
+    };
+    pb::Invitation {
+        invitation_id: row.invitation_id.to_string(),
+        org_id: row.org_id.to_string(),
+        email: row.email,
+        role: role(row.role).into(),
+        state: state.into(),
+        inviter_user_id: row.inviter.to_string(),
+        create_time: Some(timestamp(row.create_time)),
+        expire_time: Some(timestamp(row.expire_time)),
+        mail_state: mail_state.into(),
+        mail_error: row.mail_error,
+    }
+}
+
+pub(super) fn new_invitation((row, code): (Invitation, Secret<String>)) -> pb::InviteMemberResponse {
+    pb::InviteMemberResponse { invitation: Some(invitation(row)), code: code.expose().clone() }
+}
+
+pub(super) fn team(team: Team) -> pb::Team {
+    pb::Team {
+        team_id: team.team_id.to_string(),
+        org_id: team.org_id.to_string(),
+        slug: team.slug,
+        display_name: team.display_name,
+        user_ids: team.users.iter().map(ToString::to_string).collect(),
+        create_time: Some(timestamp(team.create_time)),
+        etag: etag(team.version),
+    }
+}
+
+pub(super) fn session(session: &Session, current: Option<SessionId>) -> pb::Session {
+    pb::Session {
+        session_id: session.session_id.to_string(),
+        create_time: Some(timestamp(session.create_time)),
+        expire_time: Some(timestamp(session.expire_time)),
+        current: current == Some(session.session_id),
+    }
+}
+
+pub(super) fn audit_entry(entry: AuditEntry) -> pb::AuditEntry {
+    pb::AuditEntry {
+        audit_entry_id: entry.audit_entry_id.to_string(),
+        org_id: entry.org_id.map(|org| org.to_string()).unwrap_or_default(),
+        occur_time: Some(timestamp(entry.occur_time)),
+        actor: entry.actor,
+        method: entry.method,
+        request_id: entry.request_id,
+        outcome: entry.outcome,
+        resource_id: entry.resource_id,
+        trace_id: entry.trace_id,
     }
 }

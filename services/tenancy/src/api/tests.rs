@@ -27,7 +27,7 @@ use tonic::{
     transport::Channel,
 };
 
-use crate::{Config, MIGRATIONS, bootstrap, build, peers::Billing, service::Service, store::Store};
+use crate::{Config, MIGRATIONS, bootstrap, build, service::Service, store::Store};
 
 /// Billing as far as tenancy asks it: wallets, and each request's first answer.
 #[derive(Default)]
@@ -204,7 +204,7 @@ impl Stage {
         let counter = bank_server::BillingServiceServer::new(Counter(Arc::clone(&bank)));
         mesh.serve(&billing, Mounted::new(Routes::new(counter))).unwrap();
         let gateway = mesh.house(PartName::Gateway).unwrap();
-        let hand = Service::new(Store::new((*db).clone()), Billing::new(house), config);
+        let hand = Service::new(&house, Store::new((*db).clone()), config).unwrap();
         Self { db, bank, gateway, hand, _mesh: mesh, _dir: dir }
     }
 

@@ -1,4 +1,4 @@
-//! Credentials of the house: API keys, session secrets and sign-in codes.
+//! Credentials of the house: API keys, session secrets, sign-in and invitation codes.
 //!
 //! A text of three pieces: a prefix that names the kind, 256 random bits in base32, and a checksum of six
 //! letters, by which a typo is told from a forgery without asking the database. Only the hash is ever
@@ -24,6 +24,8 @@ pub(crate) enum Kind {
     SessionSecret,
     /// A sign-in link's code.
     SignInCode,
+    /// An invitation's code.
+    InvitationCode,
 }
 
 impl Kind {
@@ -34,6 +36,7 @@ impl Kind {
             Self::ApiKey => "souk_sk_",
             Self::SessionSecret => "souk_ss_",
             Self::SignInCode => "souk_si_",
+            Self::InvitationCode => "souk_in_",
         }
     }
 }
@@ -123,7 +126,7 @@ mod tests {
 
     use super::*;
 
-    const KINDS: [Kind; 3] = [Kind::ApiKey, Kind::SessionSecret, Kind::SignInCode];
+    const KINDS: [Kind; 4] = [Kind::ApiKey, Kind::SessionSecret, Kind::SignInCode, Kind::InvitationCode];
 
     fn text(kind: Kind, seed: u64) -> String {
         Credential::mint(kind, SeededRandom::new(seed).as_ref()).into_secret().expose().clone()

@@ -63,6 +63,8 @@ pub(crate) struct Workspace {
     pub(crate) trial_user: Option<UserId>,
     /// What is granted; fixed when the row is made, so that a repeat asks for the same.
     pub(crate) trial: Credits,
+    /// Why nothing is granted; empty: it is, or there is nothing to grant.
+    pub(crate) trial_refused: String,
     /// What is still to be done.
     pub(crate) state: State,
     /// Tries that failed since the last step that succeeded.
@@ -129,6 +131,7 @@ mod tests {
             project_id: ProjectId::from_bits(2),
             trial_user,
             trial: Credits::from_micros(trial),
+            trial_refused: String::new(),
             state: State::OpeningWallet,
             attempts: 3,
             next_attempt_time: Some(NOW),

@@ -20,14 +20,16 @@ impl Service {
         call: &Call,
         ask: AutoCreateWorkspace,
     ) -> Result<ReadyWorkspace, Error> {
-        let terms = (self.config.trial(), self.config.max_orgs_per_user);
+        let rules = self.config.trials();
+        let terms = (&rules, self.config.max_orgs_per_user);
         let row = match self.store.want_workspace(call, &ask, terms).await? {
             Wanted::Answered(answer) => return Ok(answer),
             Wanted::Row(row) => row,
         };
         let row = self.complete(row, &Cause::of(call), &call.trace).await?;
         let balance = self.balance(&row, &call.trace).await?;
-        let answer = ReadyWorkspace { org_id: row.org_id, project_id: row.project_id, balance };
+        let (org_id, project_id, trial_refused) = (row.org_id, row.project_id, row.trial_refused);
+        let answer = ReadyWorkspace { org_id, project_id, balance, trial_refused };
         self.store.answer_workspace(call, &ask, &answer).await
     }
 
@@ -98,6 +100,9 @@ impl Service {
         let before: Time = self.store.now() - souk_db::once::KEPT;
         let ended = self.store.forget_ended(before, LIMIT).await?;
         let requests = self.store.forget_requests(before, LIMIT).await?;
-        Ok(ended || requests)
+        let invitations = self.store.forget_invitations(before, LIMIT).await?;
+        let trail = self.store.forget_audit(self.store.now() - self.config.audit_life(), LIMIT).await?;
+        let days = self.store.forget_trial_days(before, LIMIT).await?;
+        Ok(ended || requests || invitations || trail || days)
     }
 }

@@ -4,9 +4,9 @@
 
 use serde_json::{Value, json};
 use souk_db::{Error, Tx, outbox};
-use souk_types::{Call, Event, OrgId, UserId, id::EventId};
+use souk_types::{Call, Event, InvitationId, OrgId, TeamId, UserId, id::EventId};
 
-use crate::model::{ApiKey, Org, Project, Session, Workspace};
+use crate::model::{ApiKey, Invitation, Member, Org, Project, Session, Team, Workspace, invitation::Mail};
 
 /// Who caused a change, in the course of which trace.
 #[derive(Clone, Debug)]
@@ -91,6 +91,41 @@ impl Fact {
     fn session(kind: &'static str, session: &Session) -> Self {
         let payload = json!({ "sessionId": session.session_id, "userId": session.user_id });
         Self::of(kind, None, session.session_id, session.version, payload)
+    }
+
+    pub(super) fn member(kind: &'static str, member: &Member) -> Self {
+        let (org, user) = (member.org_id, member.user.user_id);
+        let payload = json!({ "orgId": org, "userId": user, "role": member.role });
+        Self::of(kind, Some(org), format!("{org}/{user}"), member.version, payload)
+    }
+
+    pub(super) fn invitation(kind: &'static str, row: &Invitation) -> Self {
+        Self::invited(kind, (row.invitation_id, row.org_id), row.version)
+    }
+
+    /// An invitation of which no more than this is at hand.
+    pub(super) fn invited(kind: &'static str, (id, org): (InvitationId, OrgId), version: i64) -> Self {
+        let payload = json!({ "invitationId": id, "orgId": org });
+        Self::of(kind, Some(org), id, version, payload)
+    }
+
+    pub(super) fn mail_failed(mail: &Mail) -> Self {
+        let (id, org) = (mail.invitation_id, mail.org_id);
+        let payload = json!({ "invitationId": id, "orgId": org, "attempts": mail.attempts });
+        let noun = format!("mail/{id}");
+        Self::of("souk.tenancy.v1.InvitationMailFailed", Some(org), noun, mail.version, payload)
+    }
+
+    pub(super) fn team(kind: &'static str, team: &Team) -> Self {
+        Self::of_team(kind, (team.team_id, team.org_id), team.version)
+    }
+
+    pub(super) fn of_team(kind: &'static str, (id, org): (TeamId, OrgId), version: i64) -> Self {
+        Self::of(kind, Some(org), id, version, json!({ "teamId": id, "orgId": org }))
+    }
+
+    pub(super) fn user_proven(user: UserId) -> Self {
+        Self::of("souk.tenancy.v1.UserProven", None, user, 2, json!({ "userId": user }))
     }
 
     fn of(

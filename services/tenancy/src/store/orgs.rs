@@ -4,7 +4,7 @@ use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
     QueryOrder as _, QuerySelect as _,
 };
-use souk_db::{Once, Request, Tx, for_every_tenant, once, one, one_locked, scoped};
+use souk_db::{Once, Request, Tx, for_every_tenant, once, one, scoped};
 use souk_types::{
     Call, Credits, OrgId, ProjectId, Role, Scope, UserId,
     page::{Page, Paged},
@@ -13,13 +13,16 @@ use souk_types::{
 use super::{
     Store, denied,
     events::{Cause, Fact},
+    members::as_admin,
     person, read,
     rows::{members, orgs, projects, users, workspaces},
+    trials,
 };
 use crate::{
     error::Error,
     model::{
         CreateOrg, CreateProject, DisplayName, NewOrg, Org, Project, Slug, Workspace,
+        trial::Rules,
         workspace::{HEAD_START, State},
     },
 };
@@ -30,8 +33,8 @@ pub(super) struct Birth<'a> {
     pub(super) user: users::Model,
     /// What it is called.
     pub(super) name: &'a str,
-    /// What its admin is granted, where it is their own workspace.
-    pub(super) trial: Option<Credits>,
+    /// The rules of trials, where it is the admin's own workspace.
+    pub(super) trial: Option<&'a Rules>,
     /// Orgs that the admin may belong to.
     pub(super) limit: u64,
 }
@@ -67,8 +70,7 @@ impl Store {
         let written = self.0.write("tenancy.create_project", |tx| async move {
             once(&tx, request, || async {
                 // The lock makes those who count projects at the same time wait for each other.
-                let found = one_locked::<orgs::Entity>(&tx, &call.scope, org_id.to_string()).await;
-                found.map_err(|denial| denied(denial, "tenancy.admin", || Error::OrgNotFound(org_id)))?;
+                as_admin(&tx, call, org_id).await?;
                 room_for_project(&tx, org_id, &ask.slug, limit).await?;
                 let name = ask.display_name.as_ref().map_or(ask.slug.as_str(), DisplayName::as_str);
                 let project = insert_project(&tx, org_id, &ask.slug, name).await?;
@@ -133,7 +135,7 @@ pub(super) async fn bear(tx: &Tx, cause: &Cause, birth: Birth<'_>) -> Result<(Ne
     let project = insert_project(tx, org.org_id, &Slug::default_project(), "Default").await?;
     let member = members::ActiveModel {
         org_id: Set(org.org_id.to_string()),
-        user_id: Set(user.user_id),
+        user_id: Set(user.user_id.clone()),
         role: Set(Role::Admin.as_str().to_owned()),
         create_time: Set(tx.now().micros()),
         version: Set(1),
@@ -143,12 +145,17 @@ pub(super) async fn bear(tx: &Tx, cause: &Cause, birth: Birth<'_>) -> Result<(Ne
         org_id: org.org_id,
         project_id: project.project_id,
         trial_user: trial.map(|_| user_id),
-        trial: trial.unwrap_or(Credits::ZERO),
+        trial: Credits::ZERO,
+        trial_refused: String::new(),
         state: State::OpeningWallet,
         attempts: 0,
         next_attempt_time: Some(tx.now() + HEAD_START),
         last_reason: String::new(),
         version: 1,
+    };
+    let workspace = match trial {
+        Some(rules) => trials::decide(tx, &user, workspace, rules).await?,
+        None => workspace,
     };
     insert_workspace(tx, &workspace).await?;
     Fact::org_created(&org, user_id).tell(tx, cause).await?;
@@ -194,6 +201,7 @@ async fn insert_workspace(tx: &Tx, workspace: &Workspace) -> Result<(), Error> {
         last_reason: Set(workspace.last_reason.clone()),
         create_time: Set(tx.now().micros()),
         version: Set(workspace.version),
+        trial_refused: Set(workspace.trial_refused.clone()),
     };
     workspaces::Entity::insert(row).exec_without_returning(tx).await?;
     Ok(())

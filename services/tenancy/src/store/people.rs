@@ -84,8 +84,8 @@ impl Store {
     }
 }
 
-/// The user with this address, made when first seen.
-pub(super) async fn ensure_user(tx: &Tx, cause: &Cause, email: &Email) -> Result<User, Error> {
+/// The user with this address, made when first seen, and whether that was now.
+pub(super) async fn ensure_user(tx: &Tx, cause: &Cause, email: &Email) -> Result<(User, bool), Error> {
     let now = tx.now();
     let user_id = UserId::new(now, tx.random());
     let row = users::ActiveModel {
@@ -95,6 +95,7 @@ pub(super) async fn ensure_user(tx: &Tx, cause: &Cause, email: &Email) -> Result
         platform_role: Set(None),
         create_time: Set(now.micros()),
         version: Set(1),
+        proof_time: Set(None),
     };
     let made = users::Entity::insert(row)
         .on_conflict(OnConflict::column(users::Column::Email).do_nothing().to_owned())
@@ -104,5 +105,5 @@ pub(super) async fn ensure_user(tx: &Tx, cause: &Cause, email: &Email) -> Result
         Fact::user_created(user_id).tell(tx, cause).await?;
     }
     let row = users::Entity::find().filter(users::Column::Email.eq(email.as_str())).one(tx).await?;
-    Ok(read::user(row.ok_or(Error::UserNotFound(user_id))?)?)
+    Ok((read::user(row.ok_or(Error::UserNotFound(user_id))?)?, made == 1))
 }

@@ -3,10 +3,16 @@
 use std::{error::Error as Cause, str::FromStr};
 
 use souk_db::Error;
-use souk_types::{Credits, PlatformRole, Role, Time};
+use souk_types::{Credits, PlatformRole, Role, Time, UserId};
 
-use super::rows::{api_keys, orgs, projects, sessions, users, workspaces};
-use crate::model::{ApiKey, Org, Project, Session, User, Workspace};
+use super::rows::{
+    api_keys, audit_entries, invitations, mails, members, orgs, projects, sessions, teams, users, workspaces,
+};
+use crate::model::{
+    ApiKey, Invitation, Member, Org, Project, Session, Team, User, Workspace,
+    audit::AuditEntry,
+    invitation::{Mail, MailState, State},
+};
 
 /// The platform role as it stands in a row.
 pub(super) const OPERATOR: &str = "OPERATOR";
@@ -86,6 +92,7 @@ pub(super) fn session(row: &sessions::Model) -> Result<Session, Error> {
     Ok(Session {
         session_id: parse("session_id", &row.session_id)?,
         user_id: parse("user_id", &row.user_id)?,
+        create_time: Time::from_micros(row.create_time),
         expire_time: Time::from_micros(row.expire_time),
         end_time: row.end_time.map(Time::from_micros),
         version: row.version,
@@ -102,6 +109,83 @@ pub(super) fn workspace(row: workspaces::Model) -> Result<Workspace, Error> {
         attempts: row.attempts,
         next_attempt_time: row.next_attempt_time.map(Time::from_micros),
         last_reason: row.last_reason,
+        trial_refused: row.trial_refused,
         version: row.version,
+    })
+}
+
+pub(super) fn member(row: &members::Model, user: User) -> Result<Member, Error> {
+    Ok(Member {
+        org_id: parse("org_id", &row.org_id)?,
+        user,
+        role: role(&row.role)?,
+        create_time: Time::from_micros(row.create_time),
+        version: row.version,
+    })
+}
+
+/// An invitation as it stands at `now`, and its mail; none is kept of one that was closed long ago.
+pub(super) fn invitation(
+    row: invitations::Model,
+    letter: Option<&mails::Model>,
+    now: Time,
+) -> Result<Invitation, Error> {
+    let expire_time = Time::from_micros(row.expire_time);
+    let state: State = parse("state", &row.state)?;
+    let sent = letter.map(|letter| parse("state", &letter.state)).transpose()?;
+    Ok(Invitation {
+        invitation_id: parse("invitation_id", &row.invitation_id)?,
+        org_id: parse("org_id", &row.org_id)?,
+        email: row.email,
+        role: role(&row.role)?,
+        state: state.at(now, expire_time),
+        inviter: parse("inviter_user_id", &row.inviter_user_id)?,
+        create_time: Time::from_micros(row.create_time),
+        expire_time,
+        mail: sent.unwrap_or(MailState::Dropped),
+        mail_error: letter.map(|letter| letter.last_error.clone()).unwrap_or_default(),
+        version: row.version,
+    })
+}
+
+pub(super) fn mail(row: mails::Model) -> Result<Mail, Error> {
+    Ok(Mail {
+        invitation_id: parse("invitation_id", &row.invitation_id)?,
+        org_id: parse("org_id", &row.org_id)?,
+        email: parse("email", &row.email)?,
+        sealed_code: row.sealed_code,
+        state: parse("state", &row.state)?,
+        attempts: row.attempts,
+        next_attempt_time: row.next_attempt_time.map(Time::from_micros),
+        last_error: row.last_error,
+        expire_time: Time::from_micros(row.expire_time),
+        version: row.version,
+    })
+}
+
+pub(super) fn team(row: teams::Model, users: Vec<UserId>) -> Result<Team, Error> {
+    Ok(Team {
+        team_id: parse("team_id", &row.team_id)?,
+        org_id: parse("org_id", &row.org_id)?,
+        slug: row.slug,
+        display_name: row.display_name,
+        users,
+        create_time: Time::from_micros(row.create_time),
+        version: row.version,
+    })
+}
+
+pub(super) fn audit_entry(row: audit_entries::Model) -> Result<AuditEntry, Error> {
+    let org = (!row.org_id.is_empty()).then_some(row.org_id);
+    Ok(AuditEntry {
+        audit_entry_id: parse("audit_entry_id", &row.audit_entry_id)?,
+        org_id: parse_some("org_id", org.as_deref())?,
+        occur_time: Time::from_micros(row.occur_time),
+        actor: row.actor,
+        method: row.method,
+        request_id: row.request_id,
+        outcome: row.outcome,
+        resource_id: row.resource_id,
+        trace_id: row.trace_id,
     })
 }

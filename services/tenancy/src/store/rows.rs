@@ -50,6 +50,7 @@ table!(users = "users" {
     platform_role: Option<String>,
     create_time: i64,
     version: i64,
+    proof_time: Option<i64>,
 });
 
 table!(projects = "projects" {
@@ -119,9 +120,88 @@ table!(workspaces = "workspaces" {
     last_reason: String,
     create_time: i64,
     version: i64,
+    trial_refused: String,
 });
 
-tenants!(orgs, projects, members, workspaces);
+table!(invitations = "invitations" {
+    #[sea_orm(primary_key, auto_increment = false)]
+    invitation_id: String,
+    org_id: String,
+    email: String,
+    role: String,
+    state: String,
+    inviter_user_id: String,
+    code_hash: String,
+    mail_hash: String,
+    create_time: i64,
+    expire_time: i64,
+    version: i64,
+});
+
+table!(mails = "mails" {
+    #[sea_orm(primary_key, auto_increment = false)]
+    invitation_id: String,
+    org_id: String,
+    email: String,
+    sealed_code: String,
+    state: String,
+    attempts: i64,
+    next_attempt_time: Option<i64>,
+    last_error: String,
+    create_time: i64,
+    expire_time: i64,
+    version: i64,
+});
+
+table!(teams = "teams" {
+    #[sea_orm(primary_key, auto_increment = false)]
+    team_id: String,
+    org_id: String,
+    slug: String,
+    display_name: String,
+    create_time: i64,
+    version: i64,
+});
+
+table!(team_members = "team_members" {
+    #[sea_orm(primary_key, auto_increment = false)]
+    team_id: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    user_id: String,
+    org_id: String,
+    create_time: i64,
+});
+
+table!(audit_entries = "audit_entries" {
+    #[sea_orm(primary_key, auto_increment = false)]
+    audit_entry_id: String,
+    org_id: String,
+    occur_time: i64,
+    actor: String,
+    method: String,
+    request_id: String,
+    outcome: String,
+    resource_id: String,
+    trace_id: String,
+});
+
+table!(trials = "trials" {
+    #[sea_orm(primary_key, auto_increment = false)]
+    address: String,
+    user_id: String,
+    org_id: String,
+    create_time: i64,
+});
+
+table!(trial_days = "trial_days" {
+    #[sea_orm(primary_key, auto_increment = false)]
+    day: i64,
+    #[sea_orm(primary_key, auto_increment = false)]
+    mail_domain: String,
+    given: i64,
+});
+
+tenants!(orgs, projects, members, workspaces, invitations, mails, teams, team_members, audit_entries);
 
 impl Tenant for api_keys::Entity {
     fn org_column() -> api_keys::Column {

@@ -113,8 +113,8 @@ const MEMBERS: Migration = Migration {
         "CREATE UNIQUE INDEX invitations_open ON invitations (org_id, email) WHERE state = 'OPEN'",
         "CREATE INDEX invitations_by_org ON invitations (org_id, invitation_id)",
         "CREATE INDEX invitations_by_expiry ON invitations (expire_time)",
-        "CREATE TABLE notices (
-            notice_id {id} PRIMARY KEY,
+        "CREATE TABLE mails (
+            invitation_id {id} PRIMARY KEY,
             org_id {id} NOT NULL,
             email {text} NOT NULL,
             sealed_code {text} NOT NULL,
@@ -126,7 +126,7 @@ const MEMBERS: Migration = Migration {
             expire_time {time} NOT NULL,
             version BIGINT NOT NULL
         )",
-        "CREATE INDEX notices_due ON notices (next_attempt_time) WHERE next_attempt_time IS NOT NULL",
+        "CREATE INDEX mails_due ON mails (next_attempt_time) WHERE next_attempt_time IS NOT NULL",
         "CREATE TABLE teams (
             team_id {id} PRIMARY KEY,
             org_id {id} NOT NULL,

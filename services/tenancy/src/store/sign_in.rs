@@ -1,17 +1,21 @@
 //! Sign-in links and the sessions they become.
 
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, QuerySelect as _,
-    sea_query::Expr,
+    ActiveValue::Set, ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, sea_query::Expr,
 };
 use souk_db::{Once, Request, Tx, once};
-use souk_types::{Call, SessionId, Time};
+use souk_types::{
+    Call, SessionId, Time, UserId,
+    page::{Page, Paged},
+};
 
 use super::{
     PLATFORM, Store,
+    accept::prove,
     events::{Cause, Fact},
     people::ensure_user,
-    read,
+    person, read,
     rows::{sessions, sign_in_links, users},
 };
 use crate::{
@@ -84,18 +88,10 @@ impl Store {
             let link = link.ok_or(Error::LinkInvalid)?;
             let user = users::Entity::find_by_id(link.user_id).one(&tx).await?;
             let user = read::user(user.ok_or(Error::LinkInvalid)?)?;
-            let row = sessions::Model {
-                session_id: SessionId::new(now, tx.random()).to_string(),
-                user_id: user.user_id.to_string(),
-                secret_hash: new.secret_hash.clone(),
-                create_time: now.micros(),
-                expire_time: new.expire_time.micros(),
-                end_time: None,
-                version: 1,
-            };
-            let session = read::session(&row)?;
-            sessions::Entity::insert(sessions::ActiveModel::from(row)).exec_without_returning(&tx).await?;
-            Fact::session_started(&session).tell(&tx, &cause.by(user.user_id)).await?;
+            let cause = &cause.by(user.user_id);
+            // Whoever makes links vouches for who gets them.
+            prove(&tx, cause, user.user_id).await?;
+            let session = begin_session(&tx, cause, user.user_id, new).await?;
             Ok((session, user))
         });
         written.await
@@ -110,6 +106,41 @@ impl Store {
             once(&tx, request, || async {
                 let row = sessions::Entity::find_by_id(id).lock_exclusive().one(&tx).await?;
                 if let Some(row) = row.filter(|row| row.end_time.is_none()) {
+                    end(&tx, cause, &read::session(&row)?).await?;
+                }
+                Ok::<_, Error>(())
+            })
+            .await
+        });
+        written.await.map(Once::into_answer)
+    }
+
+    /// One page of a person's open sessions, newest first.
+    pub(crate) async fn list_sessions(&self, user_id: UserId, page: &Page) -> Result<Paged<Session>, Error> {
+        let mut query = sessions::Entity::find()
+            .filter(sessions::Column::UserId.eq(user_id.to_string()))
+            .filter(sessions::Column::EndTime.is_null())
+            .filter(sessions::Column::ExpireTime.gt(self.now().micros()));
+        if !page.after.is_empty() {
+            query = query.filter(sessions::Column::SessionId.lt(page.after.as_str()));
+        }
+        let query = query.order_by_desc(sessions::Column::SessionId).limit(page.size + 1);
+        let rows = query.all(self.0.read()).await?;
+        let items = rows.iter().map(read::session).collect::<Result<Vec<_>, _>>()?;
+        Ok(Paged::cut(items, page, |session| session.session_id.to_string()))
+    }
+
+    /// Ends one of the caller's own sessions; one that is over stays so.
+    pub(crate) async fn revoke_session(&self, call: &Call, ask: &EndSession) -> Result<(), Error> {
+        let user_id = person(call)?;
+        let request = &Request::of(call, user_id, None, ask)?;
+        let (id, cause) = (ask.session_id, &Cause::of(call));
+        let written = self.0.write("tenancy.revoke_session", |tx| async move {
+            once(&tx, request, || async {
+                let own = sessions::Column::UserId.eq(user_id.to_string());
+                let query = sessions::Entity::find_by_id(id.to_string()).filter(own);
+                let row = query.lock_exclusive().one(&tx).await?.ok_or(Error::SessionNotFound(id))?;
+                if row.end_time.is_none() {
                     end(&tx, cause, &read::session(&row)?).await?;
                 }
                 Ok::<_, Error>(())
@@ -169,7 +200,7 @@ async fn insert_link(
     email: &Email,
     (code_hash, expire_time): (&str, Time),
 ) -> Result<SignInLink, Error> {
-    let user = ensure_user(tx, cause, email).await?;
+    let (user, _) = ensure_user(tx, cause, email).await?;
     let row = sign_in_links::ActiveModel {
         code_hash: Set(code_hash.to_owned()),
         user_id: Set(user.user_id.to_string()),
@@ -181,7 +212,30 @@ async fn insert_link(
     Ok(SignInLink { user_id: user.user_id, expire_time })
 }
 
-async fn end(tx: &Tx, cause: &Cause, session: &Session) -> Result<(), Error> {
+/// Begins a session of a person.
+pub(super) async fn begin_session(
+    tx: &Tx,
+    cause: &Cause,
+    user_id: UserId,
+    new: &NewSession,
+) -> Result<Session, Error> {
+    let now = tx.now();
+    let row = sessions::Model {
+        session_id: SessionId::new(now, tx.random()).to_string(),
+        user_id: user_id.to_string(),
+        secret_hash: new.secret_hash.clone(),
+        create_time: now.micros(),
+        expire_time: new.expire_time.micros(),
+        end_time: None,
+        version: 1,
+    };
+    let session = read::session(&row)?;
+    sessions::Entity::insert(sessions::ActiveModel::from(row)).exec_without_returning(tx).await?;
+    Fact::session_started(&session).tell(tx, cause).await?;
+    Ok(session)
+}
+
+pub(super) async fn end(tx: &Tx, cause: &Cause, session: &Session) -> Result<(), Error> {
     let ended = Session { version: session.version.saturating_add(1), ..session.clone() };
     sessions::Entity::update_many()
         .col_expr(sessions::Column::EndTime, Expr::value(tx.now().micros()))

@@ -12,11 +12,15 @@ use souk_types::{
 use super::*;
 use crate::model::{
     AutoCreateWorkspace, CreateApiKey, CreateOrg, CreateProject, CreateSignInLink, Credential, Email,
-    EndSession, Project, RevokeApiKey, Span, Workspace, credential::Kind, workspace::State,
+    EndSession, Project, RevokeApiKey, Span, Workspace, credential::Kind, trial::Rules, workspace::State,
 };
 
 const TRIAL: Credits = Credits::from_micros(5);
 const MANY: u64 = 100;
+
+fn rules() -> Rules {
+    Rules { amount: TRIAL, ..crate::Config::default().trials() }
+}
 
 async fn all() -> Vec<(Database, Store)> {
     let databases = souk_testkit::databases("tenancy", MIGRATIONS).await;
@@ -40,13 +44,17 @@ async fn person(store: &Store, email: &str) -> UserId {
     let email: Email = email.parse().unwrap();
     let code = Credential::mint(Kind::SignInCode, store.random());
     let (hash, end) = (code.hash(), store.now() + Duration::from_secs(600));
-    store.own_sign_in_link(&email, (&hash, end)).await.unwrap().user_id
+    let user_id = store.own_sign_in_link(&email, (&hash, end)).await.unwrap().user_id;
+    let new = NewSession { secret_hash: format!("of {hash}"), expire_time: end };
+    let door = call("RedeemSignInLink", user_id, Reach::Every, "");
+    store.redeem(&door, &hash, &new).await.unwrap();
+    user_id
 }
 
 async fn want(store: &Store, user: UserId, request_id: &str) -> Workspace {
     let call = call("AutoCreateWorkspace", user, Reach::Subject(user), request_id);
     let ask = AutoCreateWorkspace { display_name: None };
-    match store.want_workspace(&call, &ask, (TRIAL, MANY)).await.unwrap() {
+    match store.want_workspace(&call, &ask, (&rules(), MANY)).await.unwrap() {
         Wanted::Row(row) => row,
         Wanted::Answered(answer) => panic!("answered {answer:?}"),
     }
@@ -107,7 +115,14 @@ async fn a_workspace_row_is_moved_by_one_and_seen_by_the_other() {
         let told = kinds(&db).await;
         assert_eq!(
             told,
-            ["OrgCreated", "ProjectCreated", "UserCreated", "WorkspaceCompleted"],
+            [
+                "OrgCreated",
+                "ProjectCreated",
+                "SessionStarted",
+                "UserCreated",
+                "UserProven",
+                "WorkspaceCompleted"
+            ],
             "{}",
             db.engine
         );
@@ -176,7 +191,12 @@ async fn a_link_becomes_one_session_and_ended_ones_are_forgotten() {
         }
         store.end_session(&door("g"), &EndSession { session_id: SessionId::from_bits(4) }).await.unwrap();
         assert!(store.session(session_id).await.unwrap().unwrap().end_time.is_some());
-        assert_eq!(kinds(&db).await, ["SessionEnded", "SessionStarted", "UserCreated"], "{}", db.engine);
+        assert_eq!(
+            kinds(&db).await,
+            ["SessionEnded", "SessionStarted", "UserCreated", "UserProven"],
+            "{}",
+            db.engine
+        );
         assert!(!store.forget_ended(db.now(), 10).await.unwrap());
         assert_eq!(count(&db, "sessions").await, 1, "not before its time");
         db.clock.advance(Duration::from_secs(601));

@@ -8,7 +8,7 @@ use souk_db::{
     once::{Begun, abandon, begin},
     one, scoped,
 };
-use souk_types::{Call, Credits, OrgId, Time};
+use souk_types::{Call, OrgId, Time};
 
 use super::{
     Store, denied,
@@ -19,7 +19,9 @@ use super::{
 };
 use crate::{
     error::Error,
-    model::{AutoCreateWorkspace, DisplayName, Email, ReadyWorkspace, Workspace, workspace::State},
+    model::{
+        AutoCreateWorkspace, DisplayName, Email, ReadyWorkspace, Workspace, trial::Rules, workspace::State,
+    },
 };
 
 /// What a request for a workspace found.
@@ -38,7 +40,7 @@ impl Store {
         &self,
         call: &Call,
         ask: &AutoCreateWorkspace,
-        (trial, limit): (Credits, u64),
+        (rules, limit): (&Rules, u64),
     ) -> Result<Wanted, Error> {
         let user_id = person(call)?;
         let request = &Request::of(call, user_id, None, ask)?;
@@ -56,7 +58,7 @@ impl Store {
             }
             let email: Email = read::parse("email", &user.email)?;
             let name = ask.display_name.as_ref().map_or(email.local(), DisplayName::as_str);
-            let birth = Birth { user, name, trial: Some(trial), limit };
+            let birth = Birth { user, name, trial: Some(rules), limit };
             let (_, workspace) = bear(&tx, cause, birth).await?;
             Ok(Wanted::Row(workspace))
         });
