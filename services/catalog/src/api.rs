@@ -7,15 +7,21 @@ use std::sync::Arc;
 
 use souk_kit::{House, answer, open, status};
 use souk_proto::souk::catalog::v1::{
-    CreateOfferingRequest, CreateOfferingResponse, GetOfferingRequest, GetOfferingResponse,
-    GetOfferingVersionRequest, GetOfferingVersionResponse, ListOfferingsRequest, ListOfferingsResponse,
-    PublishOfferingVersionRequest, PublishOfferingVersionResponse, ResolvePlanRequest, ResolvePlanResponse,
-    catalog_service_server::CatalogService,
+    CreateOfferingRequest, CreateOfferingResponse, EndOfferingLifeRequest, EndOfferingLifeResponse,
+    GetOfferingRequest, GetOfferingResponse, GetOfferingVersionRequest, GetOfferingVersionResponse,
+    ListCapabilitiesRequest, ListCapabilitiesResponse, ListOfferingVersionsRequest,
+    ListOfferingVersionsResponse, ListOfferingsRequest, ListOfferingsResponse, Offering,
+    PauseOfferingRequest, PauseOfferingResponse, PublishOfferingVersionRequest,
+    PublishOfferingVersionResponse, ResolvePlanRequest, ResolvePlanResponse, ResumeOfferingRequest,
+    ResumeOfferingResponse, catalog_service_server::CatalogService,
 };
-use souk_types::Fault;
+use souk_types::{Call, Fault};
 use tonic::{Request, Response, Status};
 
-use crate::{model::content::Limits, service::Service};
+use crate::{
+    model::{ChangeLife, content::Limits},
+    service::Service,
+};
 
 /// The handlers.
 pub(crate) struct Api {
@@ -108,36 +114,67 @@ impl CatalogService for Api {
 
     async fn pause_offering(
         &self,
-        _: Request<souk_proto::souk::catalog::v1::PauseOfferingRequest>,
-    ) -> Result<Response<souk_proto::souk::catalog::v1::PauseOfferingResponse>, Status> {
-        Err(status(Fault::new(souk_types::Reason::Unimplemented, "catalog", "not yet")))
+        request: Request<PauseOfferingRequest>,
+    ) -> Result<Response<PauseOfferingResponse>, Status> {
+        let (call, ask) = open(request)?;
+        let ask = decode::pause(ask).map_err(status)?;
+        let offering = self.change_life(call, ask).await;
+        answer(offering.map(|offering| PauseOfferingResponse { offering: Some(offering) }))
     }
 
     async fn resume_offering(
         &self,
-        _: Request<souk_proto::souk::catalog::v1::ResumeOfferingRequest>,
-    ) -> Result<Response<souk_proto::souk::catalog::v1::ResumeOfferingResponse>, Status> {
-        Err(status(Fault::new(souk_types::Reason::Unimplemented, "catalog", "not yet")))
+        request: Request<ResumeOfferingRequest>,
+    ) -> Result<Response<ResumeOfferingResponse>, Status> {
+        let (call, ask) = open(request)?;
+        let ask = decode::resume(&ask).map_err(status)?;
+        let offering = self.change_life(call, ask).await;
+        answer(offering.map(|offering| ResumeOfferingResponse { offering: Some(offering) }))
     }
 
     async fn end_offering_life(
         &self,
-        _: Request<souk_proto::souk::catalog::v1::EndOfferingLifeRequest>,
-    ) -> Result<Response<souk_proto::souk::catalog::v1::EndOfferingLifeResponse>, Status> {
-        Err(status(Fault::new(souk_types::Reason::Unimplemented, "catalog", "not yet")))
+        request: Request<EndOfferingLifeRequest>,
+    ) -> Result<Response<EndOfferingLifeResponse>, Status> {
+        let (call, ask) = open(request)?;
+        let ask = decode::end_life(ask).map_err(status)?;
+        let offering = self.change_life(call, ask).await;
+        answer(offering.map(|offering| EndOfferingLifeResponse { offering: Some(offering) }))
     }
 
     async fn list_offering_versions(
         &self,
-        _: Request<souk_proto::souk::catalog::v1::ListOfferingVersionsRequest>,
-    ) -> Result<Response<souk_proto::souk::catalog::v1::ListOfferingVersionsResponse>, Status> {
-        Err(status(Fault::new(souk_types::Reason::Unimplemented, "catalog", "not yet")))
+        request: Request<ListOfferingVersionsRequest>,
+    ) -> Result<Response<ListOfferingVersionsResponse>, Status> {
+        let (call, ask) = open(request)?;
+        let name = decode::required("offering_id", ask.offering_id).map_err(status)?;
+        let id = self.service.offering_id(&call, &name).await.map_err(status)?;
+        // A token goes on in the list of its own offering only.
+        let list = format!("versions:{id}");
+        let pages = self.house.pages();
+        let page = pages.open(&list, ask.page_size, &ask.page_token).map_err(status)?;
+        let versions = self.service.list_versions(&call, id, &page).await.map_err(Fault::from);
+        let sealed = versions.and_then(|versions| pages.seal(&list, versions.map(encode::version)));
+        answer(sealed.map(|(offering_versions, next_page_token)| ListOfferingVersionsResponse {
+            offering_versions,
+            next_page_token,
+        }))
     }
 
     async fn list_capabilities(
         &self,
-        _: Request<souk_proto::souk::catalog::v1::ListCapabilitiesRequest>,
-    ) -> Result<Response<souk_proto::souk::catalog::v1::ListCapabilitiesResponse>, Status> {
-        Err(status(Fault::new(souk_types::Reason::Unimplemented, "catalog", "not yet")))
+        request: Request<ListCapabilitiesRequest>,
+    ) -> Result<Response<ListCapabilitiesResponse>, Status> {
+        let (_call, _ask) = open(request)?;
+        let capabilities = self.service.registry.all().map(encode::capability).collect();
+        Ok(Response::new(ListCapabilitiesResponse { capabilities }))
+    }
+}
+
+impl Api {
+    async fn change_life(&self, call: Call, ask: ChangeLife) -> Result<Offering, Fault> {
+        let service = Arc::clone(&self.service);
+        let changed = self.house.owned(async move { service.change_life(&call, ask).await }).await;
+        changed.map(encode::changed)
     }
 }

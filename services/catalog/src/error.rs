@@ -1,9 +1,9 @@
 //! What can go wrong in the catalogue, and how a caller is told.
 
 use souk_kit::Refusal;
-use souk_types::{Fault, OfferingId, OfferingVersionId, Reason, Violation};
+use souk_types::{Fault, OfferingId, OfferingVersionId, Reason, Time, Violation};
 
-use crate::model::{Finding, finding::Grounds};
+use crate::model::{Finding, finding::Grounds, life, name::Slug};
 
 /// Why a command had no effect, or a thing is not given.
 #[derive(Debug, thiserror::Error)]
@@ -40,8 +40,29 @@ pub(crate) enum Error {
         offering_id: OfferingId,
     },
     /// The check found something; the version stays a draft.
-    #[error("the flow cannot be published: {} finding(s)", .0.len())]
+    #[error("the version cannot be published: {} finding(s)", .0.len())]
     Refused(Vec<Finding>),
+    /// The offering is paused, so nobody takes it.
+    #[error("the offering is paused")]
+    OfferingPaused {
+        /// Its slug.
+        slug: Slug,
+        /// What the operator said to the tenants.
+        why: String,
+    },
+    /// The offering's life ends or has ended, so nobody takes it.
+    #[error("the offering is not sold any more")]
+    OfferingEnded {
+        /// Its slug.
+        slug: Slug,
+        /// What the operator said to the tenants.
+        why: String,
+        /// When it ends, or ended.
+        end_time: Option<Time>,
+    },
+    /// The offering cannot go there, or not to that time.
+    #[error(transparent)]
+    Life(#[from] life::Refused),
     /// The object store failed.
     #[error(transparent)]
     Objects(#[from] souk_objects::Error),
@@ -66,6 +87,10 @@ impl Error {
             Self::PlanNotFound { .. } => Reason::PlanNotFound,
             Self::SlugTaken { .. } => Reason::SlugTaken,
             Self::Refused(findings) => gravest(findings),
+            Self::OfferingPaused { .. } => Reason::OfferingPaused,
+            Self::OfferingEnded { .. } => Reason::OfferingEnded,
+            Self::Life(life::Refused::Illegal(_)) => Reason::IllegalTransition,
+            Self::Life(life::Refused::Past) => Reason::InvalidArgument,
             Self::Db(souk_db::Error::RequestIdReused { .. }) => Reason::RequestIdReused,
             Self::Peer(refusal) if !refusal.is_transient() => {
                 let known = Reason::ALL.iter().find(|reason| refusal.is(**reason));
@@ -98,6 +123,18 @@ impl From<Error> for Fault {
                 let violations = bounded(findings.iter().map(Finding::violation).collect());
                 Self { violations, ..fault.with("findings", findings.len()) }
             }
+            Error::OfferingPaused { slug, why } => fault.with("offering_slug", slug).with("why", why),
+            Error::OfferingEnded { slug, why, end_time } => {
+                let fault = fault.with("offering_slug", slug).with("why", why);
+                match end_time {
+                    Some(time) => fault.with("end_time_micros", time.micros()),
+                    None => fault,
+                }
+            }
+            Error::Life(life::Refused::Illegal(state)) => fault.with("state", state.as_str()),
+            Error::Life(past @ life::Refused::Past) => {
+                Self::invalid(DOMAIN, vec![Violation::new("end_time", past.to_string())])
+            }
             Error::Objects(error) => error.into_fault(DOMAIN),
             Error::Peer(refusal) => refusal.into(),
             Error::Db(error) => error.into_fault(DOMAIN),
@@ -111,6 +148,8 @@ fn gravest(findings: &[Finding]) -> Reason {
     match findings.iter().map(Finding::grounds).min() {
         Some(Grounds::Credential) => Reason::CredentialInFlow,
         Some(Grounds::Unsupported) => Reason::UnsupportedComponent,
+        Some(Grounds::Capability) => Reason::CapabilityUnknown,
+        Some(Grounds::Config) => Reason::ConfigInvalid,
         Some(Grounds::Invalid) | None => Reason::FlowInvalid,
     }
 }

@@ -6,11 +6,14 @@
 //! 2. A PUBLISHED version stays PUBLISHED, has a publish time and a price schedule that billing knows; its
 //!    artifact is in the object store.
 //! 3. A DRAFT is never offered, and a flow with findings is never kept.
+//! 4. Only what is ACTIVE is taken; an offering that ended stays so.
 
 pub(crate) mod content;
 pub(crate) mod finding;
 pub(crate) mod json;
+pub(crate) mod life;
 pub(crate) mod name;
+pub(crate) mod review;
 pub(crate) mod schedule;
 
 use bytes::Bytes;
@@ -19,7 +22,12 @@ use souk_objects::Hash;
 use souk_types::{Credits, OfferingId, OfferingVersionId, PlanId, Time, Violation};
 
 pub(crate) use self::finding::Finding;
-use self::{content::Content, name::Slug, schedule::Schedule};
+use self::{
+    content::Content,
+    life::{Life, Step},
+    name::Slug,
+    schedule::Schedule,
+};
 
 /// A stable product.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +42,12 @@ pub(crate) struct Offering {
     pub(crate) create_time: Time,
     /// Counts the changes of its row from 1; the etag.
     pub(crate) version: i64,
+    /// Where it stands. Answers that were kept before there was a choice do not say it.
+    #[serde(default)]
+    pub(crate) life: Life,
+    /// The newest published version, when there is one.
+    #[serde(default)]
+    pub(crate) newest_version_id: Option<OfferingVersionId>,
 }
 
 /// What people read of an offering, and where they find it.
@@ -137,6 +151,23 @@ pub(crate) struct Version {
     pub(crate) price_schedule_hash: Option<Hash>,
     /// When it was published; `None` for a draft.
     pub(crate) publish_time: Option<Time>,
+    /// What keeps a draft from being published.
+    pub(crate) findings: Vec<Finding>,
+}
+
+impl Version {
+    /// About how many bytes it takes on the wire, a bit more rather than less.
+    pub(crate) fn weight(&self) -> usize {
+        let names: usize = self.capabilities.iter().chain(&self.connectors).map(|name| name.len() + 4).sum();
+        let plans = self.plans.iter().map(|plan| {
+            let terms = &plan.terms;
+            terms.config_json.len() + terms.display_name.len() + terms.slug.as_str().len() + 120
+        });
+        let prices = self.schedule.prices();
+        let lines: usize = prices.iter().map(|price| 60 + 2 * price.dimension.len()).sum();
+        let findings: usize = self.findings.iter().map(Finding::weight).sum();
+        512 + names + self.config_json.len() + plans.sum::<usize>() + lines + findings
+    }
 }
 
 /// A price with entitlements.
@@ -187,16 +218,7 @@ impl Listed {
             + profile.description.len()
             + profile.category.len()
             + profile.value_stream.len();
-        let version = &self.newest;
-        let names: usize =
-            version.capabilities.iter().chain(&version.connectors).map(|name| name.len() + 4).sum();
-        let plans = version.plans.iter().map(|plan| {
-            let terms = &plan.terms;
-            terms.config_json.len() + terms.display_name.len() + terms.slug.as_str().len() + 120
-        });
-        let dimensions: usize = version.schedule.prices().iter().map(|price| 2 * price.dimension.len()).sum();
-        let lines = 60 * version.schedule.prices().len();
-        1024 + texts + names + version.config_json.len() + plans.sum::<usize>() + dimensions + lines
+        512 + texts + self.newest.weight()
     }
 }
 
@@ -228,6 +250,24 @@ pub(crate) struct Publish {
     /// The flow's bytes, which their hash stands for in the command's digest.
     #[serde(skip)]
     pub(crate) flow: Bytes,
+}
+
+/// Asks for a step in an offering's life.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ChangeLife {
+    /// The offering.
+    pub(crate) offering_id: OfferingId,
+    /// The step.
+    pub(crate) step: Step,
+}
+
+/// An offering and its newest version, where it has one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Changed {
+    /// The offering.
+    pub(crate) offering: Offering,
+    /// The newest published version.
+    pub(crate) newest: Option<Version>,
 }
 
 /// Which offerings a list shows.

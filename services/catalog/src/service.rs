@@ -4,16 +4,20 @@
 //! that publishes and answers the request. A failed step leaves the row; the next try with equal content,
 //! under whatever request id, goes on with the same row.
 
+use souk_capability::Registry;
 use souk_objects::{Hash, Objects};
 use souk_types::{
-    Call, Fault, OfferingVersionId,
+    Call, Fault, OfferingId, OfferingVersionId,
     fault::Class,
     page::{Page, Paged},
 };
 
 use crate::{
     error::Error,
-    model::{CreateOffering, Filter, Listed, Offering, Publish, Resolved, Version, name::Slug},
+    model::{
+        ChangeLife, Changed, CreateOffering, Filter, Listed, Offering, Publish, Resolved, Version,
+        life::State, name::Slug, review::review,
+    },
     peers::Peers,
     store::{Drafted, Store},
 };
@@ -26,6 +30,8 @@ pub(crate) struct Service {
     pub(crate) peers: Peers,
     /// The artifacts, which nobody else writes.
     pub(crate) objects: Objects,
+    /// What a version can ask for.
+    pub(crate) registry: &'static Registry,
 }
 
 impl Service {
@@ -47,8 +53,11 @@ impl Service {
     }
 
     async fn publish_in_steps(&self, call: &Call, ask: &Publish) -> Result<Version, Error> {
-        let (version_id, announced) = match self.store.draft_version(call, ask).await? {
-            Drafted::Answered(version_id) => return self.store.version(&call.scope, version_id).await,
+        // A repeat is answered though the other parts are away, or would say something else today.
+        if let Some(version_id) = self.store.published(call, ask).await? {
+            return self.store.version(&call.scope, version_id).await;
+        }
+        let (version_id, announced) = match self.store.draft_version(ask).await? {
             Drafted::Published { version_id, price_schedule_hash } => {
                 // Passed the check before; an artifact that was lost since is mended.
                 self.keep(ask).await?;
@@ -68,9 +77,16 @@ impl Service {
         ask: &Publish,
         version_id: OfferingVersionId,
     ) -> Result<Hash, Error> {
+        let mut findings = review(self.registry, &ask.content);
         // Checked before it is kept: a credential must not reach the object store.
-        let findings = self.peers.runner.check_flow(call, ask.flow.clone()).await?;
+        match self.peers.runner.check_flow(call, ask.flow.clone()).await {
+            Ok(more) => findings.extend(more),
+            // What is found already has to be mended whatever the runner says.
+            Err(_) if !findings.is_empty() => {}
+            Err(away) => return Err(away),
+        }
         if !findings.is_empty() {
+            findings.truncate(FINDINGS);
             self.store.set_findings(version_id, &findings).await?;
             return Err(Error::Refused(findings));
         }
@@ -90,6 +106,19 @@ impl Service {
         }
     }
 
+    /// Takes a step in an offering's life.
+    pub(crate) async fn change_life(&self, call: &Call, ask: ChangeLife) -> Result<Changed, Error> {
+        let offering = match self.store.change_life(call, &ask).await {
+            Err(error) => return Err(self.told(call, &ask, error).await),
+            Ok(offering) => offering,
+        };
+        let newest = match offering.newest_version_id {
+            Some(id) => Some(self.store.version(&call.scope, id).await?),
+            None => None,
+        };
+        Ok(Changed { offering, newest })
+    }
+
     /// Leaves a line in the audit trail for a command that was refused; the refusal goes on.
     async fn told(&self, call: &Call, ask: &(impl serde::Serialize + Sync), error: Error) -> Error {
         let Some(reason) = error.refusal() else { return error };
@@ -107,10 +136,33 @@ impl Service {
         filter: &Filter,
         page: &Page,
     ) -> Result<Paged<Listed>, Error> {
-        self.store.list_offerings(&call.scope, filter, page).await.map(light)
+        let listed = self.store.list_offerings(&call.scope, filter, page).await?;
+        Ok(light(listed, Listed::weight, |listed| listed.offering.slug.to_string()))
     }
 
-    /// One offering that may be taken, by id or slug.
+    /// The offering that an id or a slug names, published or not.
+    pub(crate) async fn offering_id(&self, call: &Call, name: &str) -> Result<OfferingId, Error> {
+        let found = match (name.parse(), name.parse::<Slug>()) {
+            (Ok(offering_id), _) => self.store.offering_by_id(&call.scope, offering_id).await?,
+            (_, Ok(slug)) => self.store.offering_by_slug(&call.scope, &slug).await?,
+            _ => None,
+        };
+        let found = found.ok_or_else(|| Error::OfferingNotFound { offering: name.to_owned() })?;
+        Ok(found.offering_id)
+    }
+
+    /// A page of an offering's versions, drafts with their findings, the newest first.
+    pub(crate) async fn list_versions(
+        &self,
+        call: &Call,
+        offering_id: OfferingId,
+        page: &Page,
+    ) -> Result<Paged<Version>, Error> {
+        let versions = self.store.list_versions(&call.scope, offering_id, page).await?;
+        Ok(light(versions, Version::weight, |version| version.offering_version_id.to_string()))
+    }
+
+    /// One published offering, wherever it stands, by id or slug.
     pub(crate) async fn offering(&self, call: &Call, name: &str) -> Result<Listed, Error> {
         let not_found = || Error::OfferingNotFound { offering: name.to_owned() };
         let found = match (name.parse(), name.parse::<Slug>()) {
@@ -131,10 +183,11 @@ impl Service {
     pub(crate) async fn resolve(&self, call: &Call, offering: &str, plan: &str) -> Result<Resolved, Error> {
         let not_found = || Error::OfferingNotFound { offering: offering.to_owned() };
         let slug: Slug = offering.parse().map_err(|_| not_found())?;
-        let newest = self.store.newest(&call.scope, &slug).await?.ok_or_else(not_found)?;
-        let Some(offering_version_id) = newest else {
+        let found = self.store.offering_by_slug(&call.scope, &slug).await?.ok_or_else(not_found)?;
+        let Some(offering_version_id) = found.newest_version_id else {
             return Err(Error::OfferingNotPublished { slug: slug.to_string() });
         };
+        on_sale(found)?;
         let plan_id = self.store.plan_by_slug(&call.scope, offering_version_id, plan).await?;
         let plan_id = plan_id
             .ok_or_else(|| Error::PlanNotFound { offering: slug.to_string(), plan: plan.to_owned() })?;
@@ -153,23 +206,37 @@ impl Error {
     }
 }
 
+/// Most findings that are kept with a draft: who mends so many sees the rest next time.
+const FINDINGS: usize = 1000;
+
 /// What one answer may weigh; a message has 4 MiB.
 const ANSWER: usize = 3 * 1024 * 1024;
 
+/// Refuses what nobody takes at this moment.
+fn on_sale(offering: Offering) -> Result<(), Error> {
+    let Offering { slug, life, .. } = offering;
+    let (why, end_time) = (life.reason, life.end_time);
+    match life.state {
+        State::Active => Ok(()),
+        State::Paused => Err(Error::OfferingPaused { slug, why }),
+        State::Ending | State::Ended => Err(Error::OfferingEnded { slug, why, end_time }),
+    }
+}
+
 /// Cuts a page that one answer could not carry: it goes on earlier then.
-fn light(page: Paged<Listed>) -> Paged<Listed> {
+fn light<T>(page: Paged<T>, weigh: fn(&T) -> usize, key: fn(&T) -> String) -> Paged<T> {
     let mut weight = 0_usize;
-    let fits = page.items.iter().take_while(|listed| {
-        weight = weight.saturating_add(listed.weight());
+    let fits = page.items.iter().take_while(|item| {
+        weight = weight.saturating_add(weigh(item));
         weight <= ANSWER
     });
-    // One offering always fits: configurations and plans are bounded.
+    // One always fits: configurations and plans are bounded.
     let count = fits.count().max(1);
     if count >= page.items.len() {
         return page;
     }
     let mut items = page.items;
     items.truncate(count);
-    let next = items.last().map(|listed| listed.offering.slug.to_string());
+    let next = items.last().map(key);
     Paged { items, next }
 }

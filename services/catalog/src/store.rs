@@ -3,6 +3,7 @@
 //! Catalogue rows belong to no org. A scope is taken all the same: it says that the call was opened, and
 //! that everything may be seen.
 
+mod life;
 mod read;
 mod tables;
 mod write;
@@ -11,9 +12,11 @@ use souk_db::Db;
 use souk_objects::Hash;
 use souk_types::OfferingVersionId;
 
+pub(crate) use self::life::ENDING;
 pub use self::tables::MIGRATIONS;
 
 /// The catalogue's tables.
+#[derive(Clone)]
 pub(crate) struct Store {
     db: Db,
 }
@@ -21,8 +24,6 @@ pub(crate) struct Store {
 /// Where a publish stands when it begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Drafted {
-    /// The request was answered before, with this version.
-    Answered(OfferingVersionId),
     /// A version with equal content is published.
     Published {
         /// The version.
@@ -39,3 +40,6 @@ impl Store {
         Self { db }
     }
 }
+
+#[cfg(test)]
+mod tests;

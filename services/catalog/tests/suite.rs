@@ -11,8 +11,10 @@ mod suite {
     pub(crate) mod billing;
     pub(crate) mod desk;
     mod hostile;
+    mod life;
     mod offerings;
     mod publish;
     mod read;
+    mod review;
     pub(crate) mod runner;
 }

@@ -1,23 +1,27 @@
 //! Requests into commands; everything wrong with one is said at once.
 
-use souk_kit::wire::Check;
+use souk_kit::wire::{self, Check};
 use souk_proto::souk::catalog::v1::{
-    CreateOfferingRequest, ListOfferingsRequest, Plan, PriceSchedule, PublishOfferingVersionRequest,
-    ResolvePlanRequest,
+    CreateOfferingRequest, EndOfferingLifeRequest, ListOfferingsRequest, PauseOfferingRequest, Plan,
+    PriceSchedule, PublishOfferingVersionRequest, ResolvePlanRequest, ResumeOfferingRequest,
 };
 use souk_types::{Fault, OfferingVersionId, Violation};
 
 use crate::{
     error::{DOMAIN, bounded},
     model::{
-        CreateOffering, Filter, Profile, Publish,
+        ChangeLife, CreateOffering, Filter, Profile, Publish,
         content::{Content, Draft, DraftPlan, Limits},
+        life::Step,
+        name::line,
         schedule::{Price, Quantity},
     },
 };
 
 /// Longest filter that can match anything.
 const FILTER: usize = 400;
+/// Longest reason for tenants, in characters.
+const REASON: usize = 200;
 
 fn done<T>(mut check: Check, wrong: Vec<Violation>, value: Option<T>) -> Result<T, Fault> {
     for violation in wrong {
@@ -98,6 +102,36 @@ fn schedule(schedule: PriceSchedule) -> (Vec<Price>, Vec<Quantity>) {
         .into_iter()
         .map(|line| Quantity { dimension: line.dimension, quantity: line.quantity });
     (prices.collect(), estimate.collect())
+}
+
+pub(crate) fn pause(ask: PauseOfferingRequest) -> Result<ChangeLife, Fault> {
+    let wrong = line("reason", &ask.reason, REASON);
+    change(Check::default(), &ask.offering_id, wrong, Some(Step::Pause { reason: ask.reason }))
+}
+
+pub(crate) fn resume(ask: &ResumeOfferingRequest) -> Result<ChangeLife, Fault> {
+    change(Check::default(), &ask.offering_id, None, Some(Step::Resume))
+}
+
+pub(crate) fn end_life(ask: EndOfferingLifeRequest) -> Result<ChangeLife, Fault> {
+    let mut check = Check::default();
+    let end_time = ask.end_time.and_then(wire::time);
+    let problem = if ask.end_time.is_none() { "required" } else { "is no time that can be kept" };
+    check.require(end_time.is_some(), "end_time", problem);
+    let wrong = line("reason", &ask.reason, REASON);
+    let step = end_time.map(|end_time| Step::End { end_time, reason: ask.reason });
+    change(check, &ask.offering_id, wrong, step)
+}
+
+fn change(
+    mut check: Check,
+    offering_id: &str,
+    wrong: Option<Violation>,
+    step: Option<Step>,
+) -> Result<ChangeLife, Fault> {
+    let offering_id = check.parse("offering_id", offering_id);
+    let wrong = wrong.into_iter().collect();
+    done(check, wrong, offering_id.zip(step).map(|(offering_id, step)| ChangeLife { offering_id, step }))
 }
 
 pub(crate) fn filter(ask: ListOfferingsRequest) -> Result<Filter, Fault> {

@@ -2,12 +2,19 @@
 
 use souk_kit::wire;
 use souk_proto::souk::catalog::v1::{
-    Offering, OfferingVersion, Plan, PlanLimits, Price, PriceSchedule, Quantity, offering_version,
+    Capability, Finding, Offering, OfferingVersion, Plan, PlanLimits, Price, PriceSchedule, Quantity,
+    offering, offering_version,
 };
 
 use crate::model;
 
 pub(crate) fn offering(offering: model::Offering) -> Offering {
+    let state = match offering.life.state {
+        model::life::State::Active => offering::State::Active,
+        model::life::State::Paused => offering::State::Paused,
+        model::life::State::Ending => offering::State::Ending,
+        model::life::State::Ended => offering::State::Ended,
+    };
     Offering {
         offering_id: offering.offering_id.to_string(),
         slug: offering.slug.to_string(),
@@ -18,12 +25,32 @@ pub(crate) fn offering(offering: model::Offering) -> Offering {
         create_time: Some(wire::timestamp(offering.create_time)),
         etag: wire::etag(offering.version),
         newest_version: None,
-        ..Offering::default()
+        state: state.into(),
+        end_time: offering.life.end_time.map(wire::timestamp),
     }
 }
 
 pub(crate) fn listed(listed: model::Listed) -> Offering {
     Offering { newest_version: Some(version(listed.newest)), ..offering(listed.offering) }
+}
+
+pub(crate) fn changed(changed: model::Changed) -> Offering {
+    Offering { newest_version: changed.newest.map(version), ..offering(changed.offering) }
+}
+
+pub(crate) fn capability(capability: &souk_capability::Capability) -> Capability {
+    Capability {
+        name: capability.name().to_owned(),
+        display_name: capability.display_name().to_owned(),
+        description: capability.description().to_owned(),
+        schema_json: capability.schema().to_string(),
+        default_config_json: serde_json::Value::Object(capability.defaults().clone()).to_string(),
+    }
+}
+
+fn finding(finding: model::Finding) -> Finding {
+    let model::Finding { code, node_id, field, message } = finding;
+    Finding { code, node_id, field, message }
 }
 
 pub(crate) fn version(version: model::Version) -> OfferingVersion {
@@ -46,7 +73,7 @@ pub(crate) fn version(version: model::Version) -> OfferingVersion {
         price_schedule: Some(schedule(&version.schedule, schedule_hash.unwrap_or_default())),
         publish_time: version.publish_time.map(wire::timestamp),
         offering_slug: version.offering_slug.to_string(),
-        findings: Vec::new(),
+        findings: version.findings.into_iter().map(finding).collect(),
     }
 }
 

@@ -15,11 +15,12 @@ use super::{
 };
 use crate::{
     error::Error,
-    model::{Filter, Listed, Offering, Plan, Profile, Terms, Version, name::Slug},
+    model::{
+        Filter, Listed, Offering, Plan, Profile, Terms, Version,
+        life::{self, Life},
+        name::Slug,
+    },
 };
-
-/// What an offering's slug leads to: nothing, an offering without a published version, or its newest.
-type Newest = Option<Option<OfferingVersionId>>;
 
 impl Store {
     /// One version with its plans.
@@ -56,6 +57,7 @@ impl Store {
     ) -> Result<Paged<Listed>, Error> {
         let mut found = offering::Entity::find()
             .filter(offering::Column::Slug.gt(page.after.as_str()))
+            .filter(offering::Column::State.eq(life::State::Active.as_str()))
             .order_by_asc(offering::Column::Slug)
             .limit(page.size.saturating_add(1));
         if !filter.category.is_empty() {
@@ -68,12 +70,44 @@ impl Store {
         Ok(Paged::cut(listed, page, |listed| listed.offering.slug.to_string()))
     }
 
-    /// The newest published version behind a slug.
-    pub(crate) async fn newest(&self, _opened: &Scope, slug: &Slug) -> Result<Newest, Error> {
+    /// An offering, published or not, by slug.
+    pub(crate) async fn offering_by_slug(
+        &self,
+        _opened: &Scope,
+        slug: &Slug,
+    ) -> Result<Option<Offering>, Error> {
         let found = offering::Entity::find().filter(offering::Column::Slug.eq(slug.as_str()));
-        let Some(row) = found.one(self.db.read()).await.map_err(DbError::from)? else { return Ok(None) };
-        let newest = row.newest_version_id.as_deref().map(|id| parse("newest_version_id", id)).transpose()?;
-        Ok(Some(newest))
+        let row = found.one(self.db.read()).await.map_err(DbError::from)?;
+        Ok(row.map(read_offering).transpose()?)
+    }
+
+    /// An offering, published or not, by id.
+    pub(crate) async fn offering_by_id(
+        &self,
+        _opened: &Scope,
+        id: OfferingId,
+    ) -> Result<Option<Offering>, Error> {
+        let row = offering::Entity::find_by_id(id.to_string()).one(self.db.read()).await;
+        Ok(row.map_err(DbError::from)?.map(read_offering).transpose()?)
+    }
+
+    /// A page of an offering's versions, drafts included, the newest first.
+    pub(crate) async fn list_versions(
+        &self,
+        _opened: &Scope,
+        offering_id: OfferingId,
+        page: &Page,
+    ) -> Result<Paged<Version>, Error> {
+        let mut found = version::Entity::find()
+            .filter(version::Column::OfferingId.eq(offering_id.to_string()))
+            .order_by_desc(version::Column::Id)
+            .limit(page.size.saturating_add(1));
+        if !page.after.is_empty() {
+            found = found.filter(version::Column::Id.lt(page.after.as_str()));
+        }
+        let rows = found.all(self.db.read()).await.map_err(DbError::from)?;
+        let versions = self.whole(rows).await?.into_values().rev().collect();
+        Ok(Paged::cut(versions, page, |version: &Version| version.offering_version_id.to_string()))
     }
 
     /// The plan of a version that has this slug.
@@ -138,7 +172,7 @@ fn json<T: serde::de::DeserializeOwned>(what: &'static str, text: &str) -> Resul
     serde_json::from_str(text).map_err(|error| DbError::value(what, error))
 }
 
-fn read_offering(row: offering::Model) -> Result<Offering, DbError> {
+pub(super) fn read_offering(row: offering::Model) -> Result<Offering, DbError> {
     Ok(Offering {
         offering_id: parse("offering id", &row.id)?,
         slug: parse("slug", &row.slug)?,
@@ -150,6 +184,16 @@ fn read_offering(row: offering::Model) -> Result<Offering, DbError> {
         },
         create_time: Time::from_micros(row.create_time),
         version: row.version,
+        life: Life {
+            state: parse("state", &row.state)?,
+            end_time: row.end_time.map(Time::from_micros),
+            reason: row.reason,
+        },
+        newest_version_id: row
+            .newest_version_id
+            .as_deref()
+            .map(|id| parse("newest_version_id", id))
+            .transpose()?,
     })
 }
 
@@ -172,6 +216,7 @@ fn read_version(row: version::Model, plans: Vec<Plan>) -> Result<Version, DbErro
             .map(|hash| parse("price_schedule_hash", hash))
             .transpose()?,
         publish_time: row.publish_time.map(Time::from_micros),
+        findings: json("findings", &row.findings)?,
     })
 }
 

@@ -3,7 +3,20 @@
 use souk_db::Migration;
 
 /// The life of the catalogue's schema.
-pub const MIGRATIONS: &[Migration] = &[Migration {
+pub const MIGRATIONS: &[Migration] = &[OFFERINGS, LIFE];
+
+const LIFE: Migration = Migration {
+    name: "0002-life",
+    up: &[
+        "ALTER TABLE offering ADD COLUMN state {text} NOT NULL DEFAULT 'ACTIVE'
+            CHECK (state IN ('ACTIVE', 'PAUSED', 'ENDING', 'ENDED'))",
+        "ALTER TABLE offering ADD COLUMN end_time {time}",
+        "ALTER TABLE offering ADD COLUMN reason {text} NOT NULL DEFAULT ''",
+        "CREATE INDEX offering_due ON offering (state, end_time)",
+    ],
+};
+
+const OFFERINGS: Migration = Migration {
     name: "0001-offerings",
     up: &[
         "CREATE TABLE offering (
@@ -53,7 +66,7 @@ pub const MIGRATIONS: &[Migration] = &[Migration {
             UNIQUE (offering_version_id, slug)
         )",
     ],
-}];
+};
 
 pub(super) mod offering {
     use sea_orm::entity::prelude::*;
@@ -71,6 +84,9 @@ pub(super) mod offering {
         pub newest_version_id: Option<String>,
         pub create_time: i64,
         pub version: i64,
+        pub state: String,
+        pub end_time: Option<i64>,
+        pub reason: String,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

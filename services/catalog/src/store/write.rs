@@ -7,24 +7,45 @@ use sea_orm::{
 use serde::Serialize;
 use souk_db::{
     Error as DbError, Request, Tx, once,
-    once::{Begun, abandon, begin, refused},
+    once::{peek, refused},
     outbox,
 };
 use souk_objects::Hash;
-use souk_types::{Call, Event, EventId, OfferingId, OfferingVersionId, PlanId, Reason};
+use souk_types::{Call, Event, EventId, OfferingId, OfferingVersionId, PartName, PlanId, Reason};
 
 use super::{
     Drafted, Store,
-    read::parse,
+    read::{parse, read_offering},
     tables::{offering, plan, version},
 };
 use crate::{
     error::Error,
-    model::{CreateOffering, Finding, Offering, Publish, State, content::Content},
+    model::{
+        CreateOffering, Finding, Offering, Publish, State,
+        content::Content,
+        life::{self, Life},
+    },
 };
 
 /// Within what a request id is unique: the catalogue belongs to the platform.
-const SUBJECT: &str = "platform";
+pub(super) const SUBJECT: &str = "platform";
+
+/// Who causes a change, for its events.
+pub(super) struct Author {
+    actor: String,
+    trace: String,
+}
+
+impl Author {
+    pub(super) fn of(request: &Request) -> Self {
+        Self { actor: request.actor.clone(), trace: request.trace.clone() }
+    }
+
+    /// The loops of this part.
+    pub(super) fn own() -> Self {
+        Self { actor: format!("part:{}", PartName::Catalog), trace: String::new() }
+    }
+}
 
 impl Store {
     /// Makes an offering.
@@ -36,19 +57,24 @@ impl Store {
         written.await.map(souk_db::Once::into_answer)
     }
 
-    /// Finds or makes the row that a publish works on, unless the request was answered before.
-    pub(crate) async fn draft_version(&self, call: &Call, ask: &Publish) -> Result<Drafted, Error> {
-        let request = &Request::of(call, SUBJECT, None, ask)?;
+    /// The version that a repeated publish was answered with: needs nobody but this database.
+    pub(crate) async fn published(
+        &self,
+        call: &Call,
+        ask: &Publish,
+    ) -> Result<Option<OfferingVersionId>, Error> {
+        let request = Request::of(call, SUBJECT, None, ask)?;
+        Ok(peek(&self.db, &request).await?)
+    }
+
+    /// Finds or makes the row that a publish works on.
+    pub(crate) async fn draft_version(&self, ask: &Publish) -> Result<Drafted, Error> {
         let content_hash =
             &ask.content.hash().map_err(|_| Error::Broken("a content without a canonical form"))?;
         self.db
             .write("catalog.draft_version", |tx| async move {
-                // Only looks: the request is answered by the write that publishes, so that a crash in
-                // between leaves no request that is at work for ever.
-                if let Begun::Replayed(version_id) = begin(&tx, request).await? {
-                    return Ok(Drafted::Answered(version_id));
-                }
-                abandon(&tx, request).await?;
+                // The request is answered by the write that publishes, so that a crash in between leaves no
+                // request that is at work for ever.
                 let row = find_or_insert(&tx, ask, content_hash).await?;
                 let version_id = parse("offering version id", &row.id)?;
                 match (parse("state", &row.state)?, row.price_schedule_hash) {
@@ -124,6 +150,8 @@ async fn insert_offering(tx: &Tx, request: &Request, ask: &CreateOffering) -> Re
         profile: ask.profile.clone(),
         create_time: tx.now(),
         version: 1,
+        life: Life::default(),
+        newest_version_id: None,
     };
     let row = offering::ActiveModel {
         id: Set(offering.offering_id.to_string()),
@@ -135,6 +163,9 @@ async fn insert_offering(tx: &Tx, request: &Request, ask: &CreateOffering) -> Re
         newest_version_id: Set(None),
         create_time: Set(offering.create_time.micros()),
         version: Set(offering.version),
+        state: Set(offering.life.state.as_str().to_owned()),
+        end_time: Set(None),
+        reason: Set(String::new()),
     };
     let inserted = offering::Entity::insert(row)
         .on_conflict(OnConflict::column(offering::Column::Slug).do_nothing().to_owned())
@@ -149,7 +180,8 @@ async fn insert_offering(tx: &Tx, request: &Request, ask: &CreateOffering) -> Re
         return Err(Error::SlugTaken { slug, offering_id });
     }
     let facts = serde_json::json!({ "offeringId": offering.offering_id, "slug": offering.slug });
-    tell(tx, request, ("souk.catalog.v1.OfferingCreated", &offering.offering_id.to_string(), 1), facts)
+    let author = Author::of(request);
+    tell(tx, &author, ("souk.catalog.v1.OfferingCreated", &offering.offering_id.to_string(), 1), facts)
         .await?;
     tx.ring(offering.offering_id.to_string());
     Ok(offering)
@@ -161,6 +193,11 @@ async fn find_or_insert(tx: &Tx, ask: &Publish, content_hash: &Hash) -> Result<v
     let offering = offering.one(tx).await.map_err(DbError::from)?;
     let offering =
         offering.ok_or_else(|| Error::OfferingNotFound { offering: ask.offering_id.to_string() })?;
+    if offering.state == life::State::Ended.as_str() {
+        let offering = read_offering(offering)?;
+        let Life { end_time, reason: why, .. } = offering.life;
+        return Err(Error::OfferingEnded { slug: offering.slug, why, end_time });
+    }
     let content = &ask.content;
     let version_id = OfferingVersionId::new(tx.now(), tx.random());
     let plans = plans(tx, version_id, content);
@@ -250,7 +287,7 @@ async fn publish(
     version::Entity::update(row).exec(tx).await.map_err(DbError::from)?;
     offer_newest(tx, &offering_id).await?;
     let kind = "souk.catalog.v1.OfferingVersionPublished";
-    tell(tx, request, (kind, &version_id.to_string(), version), facts).await?;
+    tell(tx, &Author::of(request), (kind, &version_id.to_string(), version), facts).await?;
     tx.ring(version_id.to_string());
     tx.ring(offering_id);
     Ok(())
@@ -275,9 +312,9 @@ async fn offer_newest(tx: &Tx, offering_id: &str) -> Result<(), Error> {
 }
 
 /// Writes an event: its kind, the noun and the noun's version, and the facts.
-async fn tell(
+pub(super) async fn tell(
     tx: &Tx,
-    request: &Request,
+    author: &Author,
     (kind, noun, version): (&str, &str, i64),
     facts: serde_json::Value,
 ) -> Result<(), Error> {
@@ -288,8 +325,8 @@ async fn tell(
         aggregate_id: noun.to_owned(),
         aggregate_seq: version,
         occur_time: tx.now(),
-        actor: request.actor.clone(),
-        trace: request.trace.clone(),
+        actor: author.actor.clone(),
+        trace: author.trace.clone(),
         payload: facts,
     };
     Ok(outbox::put(tx, &event).await?)

@@ -225,7 +225,7 @@ pub(crate) fn publish(offering_id: &str, request_id: &str, flow: &str) -> pb::Pu
         flow_json: format!("{{\"data\":\"{flow}\"}}").into(),
         capabilities: vec!["rag".into(), "chat".into()],
         connectors: vec!["slack".into()],
-        config_json: r#"{"rag":{"top":3,"kb":"x"}}"#.into(),
+        config_json: r#"{"rag":{"top_k":3,"citations":false}}"#.into(),
         plans: vec![plan("free", true), plan("pro", false)],
         default_plan_slug: "free".into(),
         price_schedule: Some(pb::PriceSchedule {

@@ -84,10 +84,40 @@ async fn only_operators_change_the_catalogue_and_only_commerce_resolves() {
             let refused = [
                 client.create_offering(create("theirs")).await.map(drop).unwrap_err().code(),
                 client.publish_offering_version(publish(&id, "p", "a")).await.map(drop).unwrap_err().code(),
+                client
+                    .pause_offering(pb::PauseOfferingRequest { request_id: "x".into(), ..Default::default() })
+                    .await
+                    .map(drop)
+                    .unwrap_err()
+                    .code(),
+                client
+                    .resume_offering(pb::ResumeOfferingRequest {
+                        request_id: "x".into(),
+                        ..Default::default()
+                    })
+                    .await
+                    .map(drop)
+                    .unwrap_err()
+                    .code(),
+                client
+                    .end_offering_life(pb::EndOfferingLifeRequest {
+                        request_id: "x".into(),
+                        ..Default::default()
+                    })
+                    .await
+                    .map(drop)
+                    .unwrap_err()
+                    .code(),
+                client
+                    .list_offering_versions(pb::ListOfferingVersionsRequest::default())
+                    .await
+                    .map(drop)
+                    .unwrap_err()
+                    .code(),
             ];
             let expected =
                 if *caller == Caller::Anonymous { Code::Unauthenticated } else { Code::PermissionDenied };
-            assert_eq!(refused, [expected; 2], "{caller:?}");
+            assert_eq!(refused, [expected; 6], "{caller:?}");
         }
         let (resolve, version) =
             (pb::ResolvePlanRequest::default(), pb::GetOfferingVersionRequest::default());

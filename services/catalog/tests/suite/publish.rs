@@ -26,7 +26,7 @@ async fn a_version_is_published_whole() {
         assert_eq!(state(&version), pb::offering_version::State::Published);
         assert_eq!((version.offering_id.as_str(), version.offering_slug.as_str()), (&*offering_id, "triage"));
         assert_eq!(version.capabilities, ["chat", "rag"]);
-        assert_eq!(version.config_json, r#"{"rag":{"kb":"x","top":3}}"#);
+        assert_eq!(version.config_json, r#"{"rag":{"citations":false,"top_k":3}}"#);
         let plans: Vec<_> = version.plans.iter().map(|plan| plan.slug.as_str()).collect();
         assert_eq!(plans, ["free", "pro"]);
         assert_eq!(version.default_plan_id, version.plans[0].plan_id);
@@ -126,7 +126,7 @@ async fn equal_content_is_the_version_that_exists() {
         desk.db.clock.advance(std::time::Duration::from_secs(5));
         let mut same = publish(&offering_id, "2", "a");
         same.capabilities.reverse();
-        same.config_json = r#" {"rag": {"kb":"x", "top":3}} "#.into();
+        same.config_json = r#" {"rag": {"top_k":3, "citations" : false}} "#.into();
         same.price_schedule.as_mut().unwrap().prices.reverse();
         assert_eq!(desk.publish(same.clone()).await, first);
         assert_eq!(desk.publish(same.clone()).await, first, "and again");
@@ -216,7 +216,10 @@ async fn many_that_publish_the_same_at_once_get_one_version() {
         assert_eq!(desk.events("OfferingVersionPublished").await.len(), 1);
         assert_eq!(desk.billing.brought.lock().unwrap().len(), 1);
         let answered = desk.events("RequestAnswered").await;
-        let answered = answered.iter().filter(|told| told["method"].as_str().unwrap().ends_with("/PublishOfferingVersion")).count();
+        let answered = answered
+            .iter()
+            .filter(|told| told["method"].as_str().unwrap().ends_with("/PublishOfferingVersion"))
+            .count();
         assert_eq!(answered, 8, "one answer a request");
     }
 }

@@ -95,7 +95,9 @@ async fn pages_go_on_where_they_ended_within_their_filter() {
 #[tokio::test]
 async fn a_page_of_heavy_offerings_fits_into_a_message() {
     for desk in desks().await.into_iter().take(1) {
-        let config = format!("{{\"x\":\"{}\"}}", "y".repeat(16_000));
+        let domains: Vec<_> =
+            (10..60).map(|number| format!("https://{}{number}", "long.".repeat(49))).collect();
+        let config = serde_json::json!({ "web_widget.branding": { "allowed_domains": domains } }).to_string();
         for number in 0..6 {
             let slug = format!("heavy-{number}");
             let offering_id = desk.offering(&slug).await;
