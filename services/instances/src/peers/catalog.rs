@@ -26,7 +26,7 @@ impl Catalog {
     /// A published version. A draft is as if it did not exist.
     pub(crate) async fn version(&self, acting: Acting, id: OfferingVersionId) -> Result<Version, Error> {
         let mut client = CatalogServiceClient::new(self.house.dial().to(PartName::Catalog, acting));
-        let request = GetOfferingVersionRequest { offering_version_id: id.to_string(), ..Default::default() };
+        let request = GetOfferingVersionRequest { offering_version_id: id.to_string() };
         let answer = client.get_offering_version(request).await.map_err(|status| {
             let refusal = Refusal::read("catalog", &status);
             if refusal.is(Reason::OfferingVersionNotFound) {

@@ -64,8 +64,8 @@ pub(crate) struct Known {
     pub(crate) revisions: BTreeMap<String, i64>,
     /// Whether what is committed is applied at once and told.
     pub(crate) swift: bool,
-    /// Where the offering stands; unset: is sold.
-    pub(crate) sale: Option<catalog::offering::State>,
+    /// Why the offering is not sold; unset: it is.
+    pub(crate) sale: Option<Reason>,
     /// Requests for a state of an account, by request id.
     pub(crate) account_states: BTreeMap<String, billing::SetAccountStateRequest>,
     /// What the accounts are, by instance.
@@ -117,6 +117,11 @@ impl Fakes {
             "reason": "",
         });
         self.catalog_log.tell(&format!("souk.catalog.v1.{kind}"), None, payload);
+    }
+
+    /// Whether catalog lets the offering be taken.
+    pub(crate) fn sell(&self, refusal: Option<Reason>) {
+        self.known.lock().unwrap().sale = refusal;
     }
 
     /// What billing holds an account to be.
@@ -302,7 +307,12 @@ fake! {
         let known = this.0.known.lock().unwrap();
         known.catalog.ask("catalog")?;
         assert_eq!(ask.offering_id, OFFERING.to_string());
-        let state = known.sale.unwrap_or(catalog::offering::State::Active).into();
+        let state = match known.sale {
+            None => catalog::offering::State::Active,
+            Some(Reason::OfferingPaused) => catalog::offering::State::Paused,
+            Some(_) => catalog::offering::State::Ending,
+        };
+        let state = state.into();
         let offering = catalog::Offering { offering_id: ask.offering_id, state, ..Default::default() };
         Ok(catalog::GetOfferingResponse { offering: Some(offering) })
     }

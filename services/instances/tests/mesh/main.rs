@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod access;
+mod config;
 mod fakes;
+mod kills;
+mod life;
 mod setbacks;
 mod town;
 

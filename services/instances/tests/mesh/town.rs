@@ -163,6 +163,13 @@ impl Town {
         tokio::time::timeout(PATIENCE, found).await.expect("it never came to be")
     }
 
+    /// As `get`, where a dying process may refuse.
+    pub(crate) async fn get_or(&self, id: &str) -> Result<Instance, Status> {
+        let request = GetInstanceRequest { instance_id: id.to_owned() };
+        let answer = self.admin().get_instance(request).await?.into_inner();
+        Ok(answer.instance.unwrap())
+    }
+
     async fn get_as_operator(&self, id: &str) -> Instance {
         let request = GetInstanceRequest { instance_id: id.to_owned() };
         self.calls(&operator()).get_instance(request).await.unwrap().into_inner().instance.unwrap()
