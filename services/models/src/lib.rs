@@ -10,22 +10,24 @@ mod keys;
 mod model;
 mod service;
 mod store;
-mod work;
 
 use std::{sync::Arc, time::Duration};
 
-use souk_db::{Db, outbox::TOPIC};
+use souk_db::Db;
 use souk_kit::{House, Mounted, Wake, Work};
 use souk_proto::souk::models::v1::models_service_server::ModelsServiceServer;
 use souk_secrets::Secrets;
 use souk_types::Fault;
 use tonic::service::Routes;
 
-use crate::{api::Api, keys::Keys, service::Service, store::Store, work::Sweeps};
+use crate::{
+    api::Api,
+    keys::Keys,
+    service::Service,
+    store::{CLEAN_TOPIC, Store},
+};
 pub use crate::{config::Config, store::MIGRATIONS};
 
-/// How often answered requests that are old enough are forgotten.
-const FORGET: Duration = Duration::from_secs(3600);
 /// How often keys that nobody needs are looked for without being rung.
 const CLEAN: Duration = Duration::from_secs(30);
 
@@ -36,24 +38,19 @@ const CLEAN: Duration = Duration::from_secs(30);
 pub fn build(house: &House, config: &Config, db: Db, secrets: Secrets) -> Result<Mounted, Fault> {
     let store = Store::new(db.clone(), config.replaced_key());
     let service = Arc::new(Service { store, keys: Keys::new(secrets, house.random()) });
-    let sweeps = Sweeps::new(db.clone());
-    let (numberer, forgetter, cleaner) = (sweeps.clone(), sweeps, Arc::clone(&service));
+    let cleaner = Arc::clone(&service);
     let mut mounted =
         Mounted::new(Routes::new(ModelsServiceServer::new(Api { house: house.clone(), service })));
     mounted.log = Some(Arc::new(db.outbox()));
-    mounted.work = vec![
-        Work::every(house, "number", house.poll(), Some(Wake::on(db.bell(), TOPIC)), move || {
-            let sweeps = numberer.clone();
-            async move { sweeps.number().await }
-        }),
-        Work::every(house, "forget", FORGET, None, move || {
-            let sweeps = forgetter.clone();
-            async move { sweeps.forget().await }
-        }),
-        Work::every(house, "clean", CLEAN, Some(Wake::on(db.bell(), store::CLEAN_TOPIC)), move || {
+    mounted.work.push(Work::every(
+        house,
+        "clean",
+        CLEAN,
+        Some(Wake::on(db.bell(), CLEAN_TOPIC)),
+        move || {
             let service = Arc::clone(&cleaner);
             async move { service.clean().await }
-        }),
-    ];
+        },
+    ));
     Ok(mounted)
 }

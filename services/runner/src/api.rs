@@ -41,8 +41,8 @@ impl RunnerService for Api {
     async fn execute(&self, request: Request<pb::ExecuteRequest>) -> Result<Response<Answers>, Status> {
         let (_, ask) = open(request)?;
         let ask = execute(ask).map_err(status)?;
-        let told = self.service.execute(ask).await.map_err(status)?;
-        let started = execute_response::Event::Started(pb::Started { engine: ENGINE.to_owned() });
+        let (warnings, told) = self.service.execute(ask).await.map_err(status)?;
+        let started = execute_response::Event::Started(pb::Started { engine: ENGINE.to_owned(), warnings });
         let mut reported = Usage::default();
         let rest = ReceiverStream::new(told).filter_map(move |told| {
             let event = event(told, &mut reported);
@@ -122,7 +122,9 @@ fn event(told: Told, reported: &mut Usage) -> Option<execute_response::Event> {
             text: output.text,
         })),
         Told::Event(Event::Usage(usage)) => Some(Wire::Usage(report(usage, reported))),
-        Told::Begun | Told::Event(Event::Started { .. } | Event::Built { .. }) => None,
+        Told::Begun(_) | Told::Event(Event::Started { .. } | Event::Built { .. } | Event::Warnings(_)) => {
+            None
+        }
         Told::Done(built_components) => Some(Wire::Done(pb::Done { built_components })),
         Told::Failed(error) => Some(Wire::Failed(failed(error))),
     }
@@ -145,7 +147,10 @@ fn report(usage: Usage, reported: &mut Usage) -> pb::UsageReport {
 
 fn failed(error: Error) -> pb::Failed {
     let component_id = match &error {
-        Error::ComponentFailed { component_id, .. } => component_id.clone(),
+        Error::ComponentFailed { component_id, .. }
+        | Error::EndpointMissing { component_id, .. }
+        | Error::ModelRefused { component_id, .. }
+        | Error::ModelAway { component_id, .. } => component_id.clone(),
         _ => String::new(),
     };
     // As any other status it is logged by the kit, and a bug's cause goes no further.

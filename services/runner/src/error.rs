@@ -41,6 +41,38 @@ pub enum Error {
         /// What went wrong.
         cause: String,
     },
+    /// The flow names a model endpoint that there is not.
+    #[error("no model endpoint is called {endpoint}: souk model add {endpoint} --url URL --key-file FILE")]
+    EndpointMissing {
+        /// Id of the node.
+        component_id: String,
+        /// The endpoint's name.
+        endpoint: String,
+    },
+    /// A model endpoint said no: asking again changes nothing.
+    #[error("the model endpoint {endpoint} {why}")]
+    ModelRefused {
+        /// Id of the node.
+        component_id: String,
+        /// The endpoint's name.
+        endpoint: String,
+        /// What it said, bounded and without the key.
+        why: String,
+        /// The HTTP status, where there was one.
+        status: Option<u16>,
+    },
+    /// A model endpoint does not answer, or its answer broke off.
+    #[error("the model endpoint {endpoint} {why}")]
+    ModelAway {
+        /// Id of the node.
+        component_id: String,
+        /// The endpoint's name.
+        endpoint: String,
+        /// What happened, bounded and without the key.
+        why: String,
+        /// The HTTP status, where there was one.
+        status: Option<u16>,
+    },
     /// A text of the run is larger than allowed.
     #[error("the {what} is larger than {limit_bytes} bytes")]
     TooLarge {
@@ -134,6 +166,19 @@ impl From<Error> for Fault {
                     .with("component", display_name)
                     .with("cause", cause)
             }
+            Error::EndpointMissing { component_id, endpoint } => {
+                Self::new(Reason::ModelEndpointNotFound, DOMAIN, message)
+                    .with("component_id", component_id)
+                    .with("endpoint", endpoint)
+            }
+            Error::ModelRefused { component_id, endpoint, status, .. } => {
+                let fault = Self::new(Reason::ModelRefused, DOMAIN, message);
+                of_endpoint(fault, component_id, endpoint, status)
+            }
+            Error::ModelAway { component_id, endpoint, status, .. } => {
+                let fault = Self::new(Reason::ModelUnavailable, DOMAIN, message).retry_in(AGAIN);
+                of_endpoint(fault, component_id, endpoint, status)
+            }
             Error::TooLarge { what, limit_bytes } => Self::new(Reason::FlowFailed, DOMAIN, message)
                 .with("what", what)
                 .with("limit_bytes", limit_bytes),
@@ -152,6 +197,14 @@ impl From<Error> for Fault {
             }
             Error::Broken(what) => Self::bug(DOMAIN, what),
         }
+    }
+}
+
+fn of_endpoint(fault: Fault, component_id: String, endpoint: String, status: Option<u16>) -> Fault {
+    let fault = fault.with("component_id", component_id).with("endpoint", endpoint);
+    match status {
+        Some(status) => fault.with("status", status),
+        None => fault,
     }
 }
 

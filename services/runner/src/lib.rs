@@ -2,7 +2,7 @@
 //!
 //! A flow is a Langflow `flow.json`. [`check()`] reads it, scans it for credentials and asks the engine
 //! whether it has every component; [`native`] runs it in process. Nothing durable lives here, and no
-//! flow ever holds a secret.
+//! flow ever holds a secret: it names a model endpoint, whose key is read at the last hop.
 
 mod api;
 pub mod check;
@@ -11,6 +11,8 @@ pub mod error;
 pub mod flow;
 pub mod model;
 pub mod native;
+mod outside;
+mod peers;
 pub mod scanner;
 mod service;
 
@@ -19,6 +21,7 @@ use std::sync::Arc;
 use souk_kit::{House, Mounted};
 use souk_objects::Objects;
 use souk_proto::souk::runner::v1::runner_service_server::RunnerServiceServer;
+use souk_secrets::Secrets;
 use souk_types::Fault;
 use tonic::service::Routes;
 
@@ -31,11 +34,12 @@ pub use crate::{
     model::{Event, Finding, Outcome, Output, Request, Usage},
 };
 
-/// Builds the runner. It reads artifacts from `objects`, which catalog alone writes.
+/// Builds the runner. It reads artifacts from `objects`, which catalog alone writes, and the keys of model
+/// endpoints from `secrets`, which models alone writes.
 ///
 /// # Errors
-/// Never today: every service is built by one shape.
-pub fn build(house: &House, config: &Config, objects: Objects) -> Result<Mounted, Fault> {
-    let service = Arc::new(Service::new(house.clone(), config, objects));
+/// When this machine cannot make TLS connections at all.
+pub fn build(house: &House, config: &Config, objects: Objects, secrets: Secrets) -> Result<Mounted, Fault> {
+    let service = Arc::new(Service::new(house.clone(), config, objects, secrets)?);
     Ok(Mounted::new(Routes::new(RunnerServiceServer::new(Api::new(service)))))
 }

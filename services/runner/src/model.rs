@@ -168,32 +168,35 @@ impl Usage {
     ///
     /// One token per *started* four bytes of UTF-8: the request's `input_value` (absent is nothing)
     /// makes the input tokens, the text of each output, rounded up by itself, the output tokens.
-    /// A component that calls a model adds what the model reports instead.
+    /// A run that called a model is billed for what its endpoint counted instead.
     #[must_use]
     pub fn measured(input: Option<&str>, outputs: &[Output]) -> Self {
         Self {
             runs: 1,
-            input_tokens: input.map_or(0, tokens),
-            output_tokens: outputs.iter().map(|output| tokens(&output.text)).sum(),
+            input_tokens: input.map_or(0, |text| tokens(text.len())),
+            output_tokens: outputs.iter().map(|output| tokens(output.text.len())).sum(),
         }
     }
 }
 
-fn tokens(text: &str) -> u64 {
-    u64::try_from(text.len().div_ceil(Usage::BYTES_PER_TOKEN)).unwrap_or(u64::MAX)
+/// One token per started four bytes of a text.
+pub(crate) fn tokens(bytes: usize) -> u64 {
+    u64::try_from(bytes.div_ceil(Usage::BYTES_PER_TOKEN)).unwrap_or(u64::MAX)
 }
 
 /// What an engine says while it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
+    /// What the author of the flow should know, and does not keep it from running.
+    Warnings(Vec<String>),
     /// A component begins.
     Started {
         /// Id of the node.
         component_id: String,
     },
-    /// A piece of a text that is still being made. Only components that stream send it.
+    /// A piece of an output's text that is still being made by a model.
     Delta {
-        /// Id of the node.
+        /// Id of the output's node.
         component_id: String,
         /// The next piece.
         text: String,

@@ -1,6 +1,7 @@
 //! The use cases: check a flow, execute a flow. Engines work on threads of their own, a bounded number at
 //! once; nothing here decides what a flow does.
 
+mod ask;
 mod kept;
 
 use std::{
@@ -11,20 +12,27 @@ use std::{
 
 use souk_kit::House;
 use souk_objects::{Hash, Objects};
+use souk_secrets::Secrets;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::spawn_blocking,
 };
 
-use self::kept::Kept;
+use self::{
+    ask::{Asker, Asking},
+    kept::Kept,
+};
 use crate::{
     Config, Error, Event, Finding, Flow, Request,
     flow::limits::NODES,
-    native::{limits::OUTPUT_BYTES, run_while_wanted},
+    native::{Models, limits::OUTPUT_BYTES, run_while_wanted},
+    outside::openai::OpenAi,
+    peers::models::Models as Peer,
 };
 
-/// What a run has said and nobody has read yet. A native run says no more than its outputs, its usage and
-/// its end, so a slow reader never holds an engine; their texts are at most [`OUTPUT_BYTES`] together.
+/// What a run has said and nobody has read yet. What computes says no more than its outputs, its usage and
+/// its end, so a slow reader never holds an engine; their texts are at most [`OUTPUT_BYTES`] together. Who
+/// reads a model's answer slowly is answered slowly, and holds no engine either.
 const UNREAD: usize = NODES + 8;
 const _: () = assert!(OUTPUT_BYTES <= 1024 * 1024, "what is unread of a run must stay small");
 
@@ -42,8 +50,8 @@ pub(crate) struct Execute {
 /// What a run says on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
-    /// The request was accepted and the first component begins.
-    Begun,
+    /// The request was accepted and the run begins; what the flow's author should know. First.
+    Begun(Vec<String>),
     /// Something happened.
     Event(Event),
     /// It ended well; ids of the components that ran, in order. Last.
@@ -55,6 +63,11 @@ pub(crate) enum Told {
 pub(crate) struct Service {
     house: House,
     objects: Objects,
+    asker: Asker,
+    /// Runs that are begun, also those that wait for a model: each has a thread.
+    runs: Arc<Semaphore>,
+    most_runs: usize,
+    /// What computes.
     places: Arc<Semaphore>,
     engines: usize,
     wait: Duration,
@@ -62,17 +75,30 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    pub(crate) fn new(house: House, config: &Config, objects: Objects) -> Self {
+    /// # Errors
+    /// When this machine cannot make TLS connections at all.
+    pub(crate) fn new(
+        house: House,
+        config: &Config,
+        objects: Objects,
+        secrets: Secrets,
+    ) -> Result<Self, Error> {
         let size = |value: u32| usize::try_from(value).unwrap_or(usize::MAX);
         let engines = size(config.engines_at_work).clamp(1, Semaphore::MAX_PERMITS);
-        Self {
+        let most_runs = size(config.runs_at_work).clamp(1, Semaphore::MAX_PERMITS);
+        let openai = OpenAi::new(config).map_err(|_| Error::Broken("no TLS on this machine"))?;
+        let asker = Asker { models: Peer::new(house.clone()), secrets, openai };
+        Ok(Self {
             house,
             objects,
+            asker,
+            runs: Arc::new(Semaphore::new(most_runs)),
+            most_runs,
             places: Arc::new(Semaphore::new(engines)),
             engines,
             wait: config.engine_wait(),
             kept: Mutex::new(Kept::new(size(config.kept_flow_bytes))),
-        }
+        })
     }
 
     /// Everything that keeps a flow from being published.
@@ -91,16 +117,19 @@ impl Service {
 
     /// Executes a flow and gives what it says. An error is a refusal: no component was begun. Dropping the
     /// receiver stops the engine before its next component.
-    pub(crate) async fn execute(&self, ask: Execute) -> Result<mpsc::Receiver<Told>, Error> {
+    pub(crate) async fn execute(&self, ask: Execute) -> Result<(Vec<String>, mpsc::Receiver<Told>), Error> {
+        let run = self.wait(&self.runs, self.most_runs).await?;
         let place = self.place().await?;
         let flow = self.flow(&ask.artifact).await?;
         let (sender, mut told) = mpsc::channel(UNREAD);
         let Execute { request, run_id, .. } = ask;
+        let (asker, places) = (self.asker.clone(), Arc::clone(&self.places));
         self.house.detach(async move {
             let last = sender.clone();
             let work = spawn_blocking(move || {
-                engine(&flow, &request, &sender);
-                drop(place);
+                let mut asking = Asking::new(asker, (places, place), sender.clone());
+                engine(&flow, &request, &mut asking, &sender);
+                drop((asking, run));
             });
             if work.await.is_err() {
                 tracing::error!(run_id, "the engine panicked");
@@ -109,18 +138,22 @@ impl Service {
         });
         match told.recv().await {
             Some(Told::Failed(refused)) => Err(refused),
-            Some(_) => Ok(told),
+            Some(Told::Begun(warnings)) => Ok((warnings, told)),
+            Some(_) => Err(Error::Broken("the engine did not begin")),
             None => Err(Error::Broken("the engine said nothing")),
         }
     }
 
     /// A place at an engine; it is given back when dropped.
     async fn place(&self) -> Result<OwnedSemaphorePermit, Error> {
-        let free = Arc::clone(&self.places).acquire_owned();
-        match tokio::time::timeout(self.wait, free).await {
+        self.wait(&self.places, self.engines).await
+    }
+
+    async fn wait(&self, room: &Arc<Semaphore>, engines: usize) -> Result<OwnedSemaphorePermit, Error> {
+        match tokio::time::timeout(self.wait, Arc::clone(room).acquire_owned()).await {
             Ok(Ok(place)) => Ok(place),
             Ok(Err(_)) => Err(Error::Broken("the engines are gone")),
-            Err(_) => Err(Error::Busy { engines: self.engines }),
+            Err(_) => Err(Error::Busy { engines }),
         }
     }
 
@@ -141,15 +174,20 @@ impl Service {
 }
 
 /// Runs a flow on this thread and tells what the caller is to know, as long as somebody listens.
-fn engine(flow: &Flow, request: &Request, sender: &mpsc::Sender<Told>) {
+fn engine(flow: &Flow, request: &Request, models: &mut dyn Models, sender: &mpsc::Sender<Told>) {
     let mut begun = false;
-    let outcome = run_while_wanted(flow, request, &mut |event| {
-        let first = (!std::mem::replace(&mut begun, true)).then_some(Told::Begun);
-        let event = match event {
-            Event::Started { .. } | Event::Built { .. } => None,
-            told => Some(Told::Event(told)),
+    let outcome = run_while_wanted(flow, request, models, &mut |event| {
+        let first = !std::mem::replace(&mut begun, true);
+        let told = match event {
+            Event::Warnings(warnings) if first => vec![Told::Begun(warnings)],
+            Event::Started { .. } | Event::Built { .. } | Event::Warnings(_) if first => {
+                vec![Told::Begun(Vec::new())]
+            }
+            Event::Started { .. } | Event::Built { .. } | Event::Warnings(_) => Vec::new(),
+            told if first => vec![Told::Begun(Vec::new()), Told::Event(told)],
+            told => vec![Told::Event(told)],
         };
-        let heard = first.into_iter().chain(event).all(|told| sender.blocking_send(told).is_ok());
+        let heard = told.into_iter().all(|told| sender.blocking_send(told).is_ok());
         if heard && !sender.is_closed() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
     let last = match outcome {

@@ -84,7 +84,10 @@ impl Ground<'_> {
                 let db = self.database(house, part, hands).await?;
                 souk_models::build(house, &settings.models, db, self.secrets(house).await?)
             }
-            PartName::Runner => souk_runner::build(house, &settings.runner, self.objects().await?),
+            PartName::Runner => {
+                let (objects, secrets) = (self.objects().await?, self.secrets(house).await?);
+                souk_runner::build(house, &settings.runner, objects, secrets)
+            }
             PartName::Gateway => {
                 let built = souk_gateway::build(house, &settings.gateway)?;
                 hands.public = Some(built.public);

@@ -81,6 +81,9 @@ pub struct Started {
     /// native or langflow.
     #[prost(string, tag = "1")]
     pub engine: ::prost::alloc::string::String,
+    /// What the flow's author should know and does not keep it from running, e.g. a base URL that is ignored.
+    #[prost(string, repeated, tag = "2")]
+    pub warnings: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// A piece of an output's text.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -261,7 +264,8 @@ pub mod runner_service_client {
         }
         /// Executes a flow once and streams what happens; the last message is done or failed. The artifact is
         /// read by its hash and checked against it. Who: runs. Reasons: ARTIFACT_CORRUPT, FLOW_INVALID,
-        /// UNSUPPORTED_COMPONENT, INVALID_ARGUMENT.
+        /// UNSUPPORTED_COMPONENT, INVALID_ARGUMENT; in failed: MODEL_ENDPOINT_NOT_FOUND, MODEL_REFUSED,
+        /// MODEL_UNAVAILABLE, FLOW_FAILED.
         pub async fn execute(
             &mut self,
             request: impl tonic::IntoRequest<super::ExecuteRequest>,
@@ -335,7 +339,8 @@ pub mod runner_service_server {
             + 'static;
         /// Executes a flow once and streams what happens; the last message is done or failed. The artifact is
         /// read by its hash and checked against it. Who: runs. Reasons: ARTIFACT_CORRUPT, FLOW_INVALID,
-        /// UNSUPPORTED_COMPONENT, INVALID_ARGUMENT.
+        /// UNSUPPORTED_COMPONENT, INVALID_ARGUMENT; in failed: MODEL_ENDPOINT_NOT_FOUND, MODEL_REFUSED,
+        /// MODEL_UNAVAILABLE, FLOW_FAILED.
         async fn execute(
             &self,
             request: tonic::Request<super::ExecuteRequest>,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{condition, limits, pattern, template};
+use super::{Completion, completion, condition, limits, pattern, template};
 use crate::{error::Error, flow::Node, model::Finding};
 
 /// A component that the engine has.
@@ -16,6 +16,8 @@ pub enum Kind {
     Prompt,
     /// One of two ways, by comparing texts.
     Router,
+    /// A question to a model endpoint.
+    Model,
     /// A message of the flow.
     ChatOutput,
     /// A text of the flow.
@@ -31,6 +33,10 @@ impl Kind {
             "TextInput" => Some(Self::TextInput),
             "Prompt Template" => Some(Self::Prompt),
             "ConditionalRouter" => Some(Self::Router),
+            "OpenAIModel"
+            | "OpenAIModelComponent"
+            | "ext:openai:OpenAIModelComponent@official"
+            | "LanguageModelComponent" => Some(Self::Model),
             "ChatOutput" => Some(Self::ChatOutput),
             "TextOutput" => Some(Self::TextOutput),
             _ => None,
@@ -63,6 +69,7 @@ impl Kind {
         match self {
             Self::Prompt => template::findings(node, fed),
             Self::Router => condition::findings(node, fed),
+            Self::Model => completion::findings(node, fed),
             _ => Vec::new(),
         }
     }
@@ -111,11 +118,20 @@ impl Step<'_> {
             }
             Kind::Prompt => whole(Arc::from(self.expand()?)),
             Kind::Router => self.route()?,
+            Kind::Model => return Err(Error::Broken("a model is asked, not executed")),
         };
         if built.text.len() > limits::TEXT_BYTES {
             return Err(too_large());
         }
         Ok(built)
+    }
+
+    /// The question that a model component asks.
+    ///
+    /// # Errors
+    /// [`Error::ComponentFailed`] with the cause.
+    pub fn completion(&self) -> Result<Completion, Error> {
+        completion::of(self).map_err(|cause| self.failed(cause))
     }
 
     /// A field as text: what an edge brings, else what the node stores, else the default.

@@ -5,7 +5,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
-use super::{Built, Kind, Step, limits, selection, tweaks};
+use super::{Built, Kind, Step, completion, limits, selection, tweaks};
 use crate::{
     error::Error,
     flow::{Flow, Node},
@@ -92,6 +92,39 @@ impl<'a> Plan<'a> {
         states
             .filter(|((_, state), wait)| **state == State::Waiting && !wait)
             .map(|((at, _), _)| at)
+            .collect()
+    }
+
+    /// The component of a node.
+    #[must_use]
+    pub fn kind(&self, at: usize) -> Option<Kind> {
+        self.kinds.get(at).copied().flatten()
+    }
+
+    /// The outputs that pass a model's text on as it stands: those that were asked for and that it alone
+    /// feeds. What it says can be told as theirs while it is being said.
+    #[must_use]
+    pub fn listeners(&self, model: usize, request: &Request) -> Vec<String> {
+        let wanted = selection::wanted(&self.nodes, request);
+        let places = self.leaving.get(model).into_iter().flatten();
+        let edges = places.filter_map(|place| self.flow.edges.get(*place));
+        let listens = edges.filter(|edge| {
+            let output = self.kind(edge.target).is_some_and(Kind::is_output);
+            output
+                && edge.field == "input_value"
+                && wanted.get(edge.target) == Some(&true)
+                && self.states.get(edge.target) == Some(&State::Waiting)
+                && self.flow.feeding(edge.target).count() == 1
+        });
+        listens.filter_map(|edge| self.nodes.get(edge.target)).map(|node| node.id.clone()).collect()
+    }
+
+    /// What a run says of its nodes before it begins.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let runs = self.nodes.iter().zip(&self.kinds).zip(&self.states);
+        runs.filter(|((_, kind), state)| **kind == Some(Kind::Model) && **state == State::Waiting)
+            .filter_map(|((node, _), _)| completion::warning(node))
             .collect()
     }
 

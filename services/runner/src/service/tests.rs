@@ -7,10 +7,11 @@ use souk_kit::{
     clock::{MachineClock, MachineRandom},
     keyring::Keyring,
 };
+use souk_secrets::Sealed;
 use souk_types::PartName;
 
 use super::*;
-use crate::native::Plan;
+use crate::native::{NoModels, Plan};
 
 const ECHO: &[u8] = include_bytes!("../../tests/fixtures/flows/echo.flow.json");
 
@@ -34,7 +35,10 @@ async fn bench(config: &Config) -> Bench {
     let mesh = Mesh::new(surroundings, &[PartName::Runner], &BTreeMap::new()).unwrap();
     let objects = Objects::open_dir(dir.path()).await.unwrap();
     let artifact = objects.put_artifact(ECHO.into()).await.unwrap();
-    let service = Service::new(mesh.house(PartName::Runner).unwrap(), config, objects);
+    let (sealed, root) = (dir.path().join("secrets"), dir.path().join("secrets.key"));
+    let secrets = Sealed::open(&sealed, &root, mesh.house(PartName::Runner).unwrap().random()).await.unwrap();
+    let house = mesh.house(PartName::Runner).unwrap();
+    let service = Service::new(house, config, objects, Arc::new(secrets)).unwrap();
     let request = Request { input_value: Some("hello".into()), ..Request::default() };
     Bench { _dir: dir, mesh, service, ask: Execute { artifact, request, run_id: String::new() } }
 }
@@ -72,7 +76,7 @@ async fn a_run_holds_its_engine_no_longer_than_it_works_even_unread_or_left() {
             unread.push(told);
         }
     }
-    let mut told = service.execute(ask.clone()).await.unwrap();
+    let (_, mut told) = service.execute(ask.clone()).await.unwrap();
     assert!(matches!(told.recv().await, Some(Told::Event(Event::Output(output))) if output.text == "hello"));
     assert!(mesh.drain().await, "nothing is left at work");
 }
@@ -83,14 +87,14 @@ async fn an_engine_stops_when_nobody_listens() {
     let request = Request::default();
     assert_eq!(Plan::new(&flow, &request).unwrap().ready().len(), 1);
     let mut events = 0;
-    let left = run_while_wanted(&flow, &request, &mut |_| {
+    let left = run_while_wanted(&flow, &request, &mut NoModels::default(), &mut |_| {
         events += 1;
         ControlFlow::Break(())
     });
     assert_eq!((left, events), (Err(Error::Cancelled), 1));
     let (sender, told) = mpsc::channel(UNREAD);
     drop(told);
-    spawn_blocking(move || engine(&flow, &request, &sender)).await.unwrap();
+    spawn_blocking(move || engine(&flow, &request, &mut NoModels::default(), &sender)).await.unwrap();
 }
 
 #[tokio::test]

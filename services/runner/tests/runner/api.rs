@@ -4,32 +4,47 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use serde_json::Value;
 use souk_kit::{
-    Mesh, Refusal, Surroundings,
+    Mesh, Mounted, Refusal, Surroundings,
     clock::{MachineClock, MachineRandom},
     dial::PartChannel,
     keyring::Keyring,
 };
 use souk_objects::{Hash, Objects};
-use souk_proto::souk::runner::v1::{
-    CheckFlowRequest, Done, ExecuteRequest, ExecuteResponse, Failed, Output, Selectors, Started, UsageReport,
-    execute_response::Event, runner_service_client::RunnerServiceClient,
+use souk_proto::souk::{
+    models::v1::models_service_server::ModelsServiceServer,
+    runner::v1::{
+        CheckFlowRequest, Done, ExecuteRequest, ExecuteResponse, Failed, Output, Selectors, Started,
+        UsageReport, execute_response::Event, runner_service_client::RunnerServiceClient,
+    },
 };
 use souk_runner::{Config, build};
+use souk_secrets::{Sealed, Secrets};
 use souk_types::PartName;
-use tonic::{Code, Status};
+use tonic::{Code, Status, service::Routes};
 
-use crate::vectors::{fixture, ours, recorded_text, text};
+use crate::{
+    endpoints::Endpoints,
+    vectors::{fixture, ours, recorded_text, text},
+};
 
-struct Bench {
+pub(crate) struct Bench {
     dir: tempfile::TempDir,
-    mesh: Mesh,
+    pub(crate) mesh: Mesh,
     objects: Objects,
+    pub(crate) endpoints: Endpoints,
+    pub(crate) secrets: Secrets,
 }
 
 impl Bench {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
+        Self::with(&Config::default()).await
+    }
+
+    pub(crate) async fn with(config: &Config) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let random = Arc::new(MachineRandom::default());
+        let (sealed, root) = (dir.path().join("secrets"), dir.path().join("secrets.key"));
+        let secrets: Secrets = Arc::new(Sealed::open(&sealed, &root, random.clone()).await.unwrap());
         let surroundings = Surroundings {
             clock: Arc::new(MachineClock),
             keyring: Arc::new(Keyring::generate(random.as_ref())),
@@ -38,25 +53,29 @@ impl Bench {
             poll: Duration::from_millis(50),
         };
         // The callers run nothing here; they are in the mesh so that they have a dial.
-        let here = [PartName::Runner, PartName::Runs, PartName::Catalog, PartName::Billing];
+        let here = [PartName::Runner, PartName::Runs, PartName::Catalog, PartName::Billing, PartName::Models];
         let mut mesh = Mesh::new(surroundings, &here, &BTreeMap::new()).unwrap();
         let objects = Objects::open_dir(dir.path()).await.unwrap();
         let house = mesh.house(PartName::Runner).unwrap();
-        let mounted = build(&house, &Config::default(), objects.clone()).unwrap();
+        let mounted = build(&house, config, objects.clone(), Arc::clone(&secrets)).unwrap();
         mesh.serve(&house, mounted).unwrap();
-        Self { dir, mesh, objects }
+        let endpoints = Endpoints::default();
+        let models = mesh.house(PartName::Models).unwrap();
+        let routes = Routes::new(ModelsServiceServer::new(endpoints.clone()));
+        mesh.serve(&models, Mounted::new(routes)).unwrap();
+        Self { dir, mesh, objects, endpoints, secrets }
     }
 
-    fn client(&self, part: PartName) -> RunnerServiceClient<PartChannel> {
+    pub(crate) fn client(&self, part: PartName) -> RunnerServiceClient<PartChannel> {
         let house = self.mesh.house(part).unwrap();
         RunnerServiceClient::new(house.dial().to(PartName::Runner, house.acting_for_platform()))
     }
 
-    async fn put(&self, bytes: &[u8]) -> String {
+    pub(crate) async fn put(&self, bytes: &[u8]) -> String {
         self.objects.put_artifact(bytes.to_vec().into()).await.unwrap().to_string()
     }
 
-    async fn put_fixture(&self, path: &str) -> String {
+    pub(crate) async fn put_fixture(&self, path: &str) -> String {
         self.put(&std::fs::read(fixture(path)).unwrap()).await
     }
 
@@ -65,7 +84,7 @@ impl Bench {
     }
 
     /// Executes as `runs` to the end of the stream.
-    async fn execute(&self, ask: ExecuteRequest) -> Result<Vec<Event>, Status> {
+    pub(crate) async fn execute(&self, ask: ExecuteRequest) -> Result<Vec<Event>, Status> {
         let mut answers = self.client(PartName::Runs).execute(ask).await?.into_inner();
         let mut events = Vec::new();
         while let Some(ExecuteResponse { event }) = answers.message().await? {
@@ -88,7 +107,7 @@ fn echo(artifact_hash: &str) -> ExecuteRequest {
     }
 }
 
-fn asked(case: &Value, artifact_hash: String) -> ExecuteRequest {
+pub(crate) fn asked(case: &Value, artifact_hash: String) -> ExecuteRequest {
     let from = &case["request"];
     let word = |name: &str| text(from, name).to_owned();
     ExecuteRequest {
@@ -109,7 +128,11 @@ fn asked(case: &Value, artifact_hash: String) -> ExecuteRequest {
 fn told(id: &str, events: Vec<Event>) -> (Vec<Output>, Vec<UsageReport>, Event) {
     let (mut outputs, mut usage) = (Vec::new(), Vec::new());
     let mut events = events.into_iter();
-    assert_eq!(events.next(), Some(Event::Started(Started { engine: "native".into() })), "{id}");
+    assert_eq!(
+        events.next(),
+        Some(Event::Started(Started { engine: "native".into(), warnings: vec![] })),
+        "{id}"
+    );
     while let Some(event) = events.next() {
         match event {
             Event::Output(output) => outputs.push(output),
@@ -220,7 +243,7 @@ async fn an_artifact_that_is_missing_changed_or_no_flow_is_not_run() {
     assert!(bench.execute(echo(&hash)).await.is_ok(), "putting it again mends it");
     let noise = bench.put(b"{\"data\":").await;
     assert_eq!(bench.refused(echo(&noise)).await, (Code::InvalidArgument, "FLOW_INVALID".into()));
-    let foreign = bench.put_fixture("flows/llm-chat.flow.json").await;
+    let foreign = bench.put_fixture("flows/http-get.flow.json").await;
     assert_eq!(bench.refused(echo(&foreign)).await, (Code::InvalidArgument, "UNSUPPORTED_COMPONENT".into()));
 }
 
@@ -284,7 +307,8 @@ async fn a_check_names_code_node_field_and_never_the_secret() {
         answer.unwrap().into_inner().findings
     };
     assert_eq!(check("flows/echo.flow.json").await, []);
-    let findings = check("flows/llm-chat.flow.json").await;
+    assert_eq!(check("flows/llm-chat.flow.json").await, [], "a flow that only names a variable passes");
+    let findings = check("flows/http-get.flow.json").await;
     assert!(!findings.is_empty());
     for found in findings {
         assert_eq!(found.code, "UNSUPPORTED_COMPONENT");

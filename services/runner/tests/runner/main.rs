@@ -3,7 +3,10 @@
 
 mod api;
 mod demo;
+mod endpoints;
 mod hostile;
+mod models;
 mod properties;
 mod secrets;
+mod upstream;
 mod vectors;

@@ -13,7 +13,7 @@ pub(crate) fn fixture(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path)
 }
 
-fn json(path: &str) -> Value {
+pub(crate) fn json(path: &str) -> Value {
     serde_json::from_slice(&fs::read(fixture(path)).unwrap()).unwrap()
 }
 
@@ -26,8 +26,22 @@ fn nodes(flow: &Value) -> Vec<&Value> {
     all.iter().filter(|node| text(node, "type") != "noteNode").collect()
 }
 
-/// The recorded cases whose flow has only components of this engine.
+/// The recorded cases whose flow has only components of this engine, and asks no model.
 pub(crate) fn ours() -> Vec<(Value, Value)> {
+    known().into_iter().filter(|(_, flow)| !asks(flow)).collect()
+}
+
+/// Those that ask a model.
+pub(crate) fn asking() -> Vec<(Value, Value)> {
+    known().into_iter().filter(|(_, flow)| asks(flow)).collect()
+}
+
+fn asks(flow: &Value) -> bool {
+    let kind = |node: &&Value| native::Kind::of(text(&node["data"], "type"));
+    nodes(flow).iter().any(|node| kind(node) == Some(native::Kind::Model))
+}
+
+fn known() -> Vec<(Value, Value)> {
     let cases = json("manifest.json")["vectors"].as_array().unwrap().clone();
     let with_flow = cases.into_iter().map(|case| {
         let flow = json(text(&case, "flow"));

@@ -1,0 +1,120 @@
+//! What the models of a run have used, as it is known at each moment. It never goes back.
+
+use std::collections::BTreeMap;
+
+use crate::model::{Usage, tokens};
+
+/// What each call of a run has used.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Meter {
+    calls: BTreeMap<usize, Call>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Call {
+    asked_bytes: usize,
+    pieces: u64,
+    answered_bytes: usize,
+    /// What the endpoint itself said: input and output.
+    reported: Option<(u64, u64)>,
+    ended: bool,
+}
+
+impl Call {
+    /// While an answer runs, each piece is one token at least; the endpoint's own count corrects that
+    /// upwards. Where an endpoint never counts, texts are measured as those of a run without a model.
+    fn used(&self) -> (u64, u64) {
+        match self.reported {
+            Some((input, output)) => (input, output.max(self.pieces)),
+            None if self.ended && self.pieces > 0 => {
+                (tokens(self.asked_bytes), tokens(self.answered_bytes).max(self.pieces))
+            }
+            None => (0, self.pieces),
+        }
+    }
+}
+
+impl Meter {
+    /// No model was called.
+    pub(super) fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
+    /// A node has asked so many bytes.
+    pub(super) fn asked(&mut self, at: usize, bytes: usize) {
+        self.calls.entry(at).or_default().asked_bytes = bytes;
+    }
+
+    /// A piece of its answer came.
+    pub(super) fn piece(&mut self, at: usize, bytes: usize) {
+        let call = self.calls.entry(at).or_default();
+        call.pieces = call.pieces.saturating_add(1);
+        call.answered_bytes = call.answered_bytes.saturating_add(bytes);
+    }
+
+    /// The endpoint said what was used; some say it more than once, and more each time.
+    pub(super) fn reported(&mut self, at: usize, (input, output): (u64, u64)) {
+        let call = self.calls.entry(at).or_default();
+        let before = call.reported.unwrap_or_default();
+        call.reported = Some((before.0.max(input), before.1.max(output)));
+    }
+
+    /// The answer is over, well or badly.
+    pub(super) fn ended(&mut self, at: usize) {
+        self.calls.entry(at).or_default().ended = true;
+    }
+
+    /// All answers are over.
+    pub(super) fn all_ended(&mut self) {
+        for call in self.calls.values_mut() {
+            call.ended = true;
+        }
+    }
+
+    /// What the run has used so far; nothing while no model has given anything.
+    pub(super) fn total(&self) -> Option<Usage> {
+        let add =
+            |sum: (u64, u64), own: (u64, u64)| (sum.0.saturating_add(own.0), sum.1.saturating_add(own.1));
+        let (input_tokens, output_tokens) = self.calls.values().map(Call::used).fold((0, 0), add);
+        (input_tokens > 0 || output_tokens > 0).then_some(Usage { runs: 1, input_tokens, output_tokens })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn used(meter: &Meter) -> Option<(u64, u64)> {
+        meter.total().map(|usage| (usage.input_tokens, usage.output_tokens))
+    }
+
+    #[test]
+    fn the_endpoints_count_corrects_upwards_only() {
+        let mut meter = Meter::default();
+        assert!(meter.is_empty() && used(&meter).is_none());
+        meter.asked(1, 40);
+        assert_eq!(used(&meter), None, "a refused question costs nothing");
+        meter.piece(1, 3);
+        meter.piece(1, 3);
+        assert_eq!(used(&meter), Some((0, 2)));
+        meter.reported(1, (12, 9));
+        meter.reported(1, (11, 1));
+        meter.ended(1);
+        assert_eq!(used(&meter), Some((12, 9)));
+        meter.piece(2, 100);
+        assert_eq!(used(&meter), Some((12, 10)), "calls add up");
+        assert_eq!(meter.total().unwrap().runs, 1);
+    }
+
+    #[test]
+    fn an_answer_that_nobody_counted_is_measured() {
+        let mut meter = Meter::default();
+        meter.asked(1, 41);
+        meter.piece(1, 17);
+        meter.ended(1);
+        assert_eq!(used(&meter), Some((11, 5)));
+        meter.asked(2, 1000);
+        meter.all_ended();
+        assert_eq!(used(&meter), Some((11, 5)), "what was never answered is not counted");
+    }
+}

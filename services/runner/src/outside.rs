@@ -1,0 +1,3 @@
+//! Foreign systems, one file each. Nothing here decides what a flow does.
+
+pub(crate) mod openai;

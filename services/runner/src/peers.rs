@@ -1,0 +1,3 @@
+//! Other parts, in the engine's words.
+
+pub(crate) mod models;
