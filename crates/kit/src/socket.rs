@@ -1,6 +1,6 @@
 //! The operator's unix socket: every method of every part that runs here, with the whole descriptor for
 //! reflection. The part is found by the method's package; `souk.events.v1` and `souk.operations.v1` are every
-//! part's, so there the header `souk-part` names it.
+//! part's, and a raw route has no package: there the header `souk-part` names it.
 
 use std::collections::BTreeMap;
 
@@ -56,6 +56,7 @@ fn part_of(path: &str, headers: &HeaderMap) -> Result<PartName, Fault> {
     let domain = path.strip_prefix("/souk.").and_then(|rest| rest.split('.').next()).unwrap_or_default();
     let named = headers.get(PART).and_then(|value| value.to_str().ok());
     let name = match (domain, named) {
+        ("", Some(named)) => named,
         ("events" | "operations", Some(named)) => named,
         ("events" | "operations", None) => {
             let text = "the header souk-part must name the part that is meant: every part has this service";

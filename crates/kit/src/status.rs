@@ -88,7 +88,7 @@ fn log(fault: &Fault) {
         Class::Unavailable if !cause.is_empty() => {
             tracing::warn!(
                 domain = fault.domain,
-                message = fault.message,
+                said = fault.message,
                 cause,
                 "something needed does not answer"
             );

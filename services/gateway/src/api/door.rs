@@ -12,7 +12,13 @@ use axum::{
     routing::any,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use souk_kit::{House, access::bearer, probes, socket::reflection, status};
+use souk_kit::{
+    House,
+    access::bearer,
+    probes,
+    socket::{self, reflection},
+    status,
+};
 use souk_proto::{Audience, EDGE_FILE_DESCRIPTOR_SET, Replay, Rule, rule};
 use souk_types::{Fault, PartName, Reason};
 use tonic_web::GrpcWebLayer;
@@ -258,10 +264,16 @@ async fn pass_raw(State(door): State<Door>, request: Request) -> Response {
     for name in [header::HOST, header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE] {
         head.headers.remove(name);
     }
+    head.headers.insert(socket::PART, HeaderValue::from_static(PartName::Commerce.as_str()));
     head.version = http::Version::HTTP_2;
     head.extensions.clear();
     let request = http::Request::from_parts(head, tonic::body::Body::new(body));
     match door.send(PartName::Commerce, request).await {
+        // A gRPC refusal is HTTP's 200: the shop would believe that its order is taken.
+        Ok(response) if response.headers().contains_key("grpc-status") => {
+            tracing::error!("raw delivery met no raw route");
+            (StatusCode::SERVICE_UNAVAILABLE, "try again\n").into_response()
+        }
         Ok(response) => response,
         Err(fault) => {
             tracing::warn!(cause = fault.to_string(), "raw delivery not passed on");
