@@ -1,5 +1,6 @@
 //! The command line: data on standard output, talk on standard error, hints on errors.
 
+mod capabilities;
 mod hints;
 mod instances;
 mod keys;
@@ -75,6 +76,9 @@ enum Command {
     /// Offerings.
     #[command(subcommand)]
     Offerings(offerings::Offerings),
+    /// What an offering version can ask for.
+    #[command(subcommand)]
+    Capabilities(capabilities::Capabilities),
     /// Instances.
     #[command(subcommand)]
     Instances(instances::Instances),
@@ -173,6 +177,7 @@ async fn run(cli: Cli, output: &Output, observer: &Arc<dyn CommitObserver>) -> R
         Command::Whoami => login::whoami(&remote, output).await,
         Command::Workspace(ask) => workspace::run(&remote, ask, output).await,
         Command::Offerings(ask) => offerings::run(&remote, ask, output).await,
+        Command::Capabilities(ask) => capabilities::run(&remote, ask, output).await,
         Command::Instances(ask) => instances::run(&remote, ask, output).await,
         Command::Runs(ask) => runs::run(&remote, ask, output).await,
         Command::Run(RunArgs { instance, input, session, .. }) => {

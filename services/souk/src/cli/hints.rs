@@ -46,6 +46,9 @@ const fn command(reason: Reason) -> Option<&'static str> {
         Reason::FlowInvalid | Reason::UnsupportedComponent | Reason::CredentialInFlow => {
             "mend what the findings name; docs/offering.md says what a flow may hold"
         }
+        Reason::CapabilityUnknown => "see what there is: souk capabilities ls",
+        Reason::ConfigInvalid => "see what a configuration may hold: souk capabilities get NAME",
+        Reason::OfferingEnded => "see what may be taken: souk offerings ls",
         Reason::RequestIdRequired => "--request-id takes 1 to 255 printable ASCII characters",
         Reason::RequestIdReused => "choose another --request-id, or leave it out",
         _ => return None,
