@@ -5,7 +5,7 @@ mod follow;
 mod rows;
 
 use sea_orm::{
-    ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
     TryIntoModel as _, sea_query::OnConflict,
 };
 use serde_json::json;
@@ -207,13 +207,7 @@ impl Store {
 
     /// Instances that are due, the longest waiting first.
     pub(crate) async fn due(&self, limit: u64) -> Result<Vec<Instance>, Error> {
-        let found = scope::scoped::<instance::Entity>(&for_every_tenant())
-            .filter(instance::Column::NextAttemptTime.lte(self.db.now().micros()))
-            .order_by_asc(instance::Column::NextAttemptTime)
-            .limit(limit)
-            .all(self.db.read())
-            .await
-            .map_err(souk_db::Error::from)?;
+        let found = due_at(self.db.now(), limit).all(self.db.read()).await.map_err(souk_db::Error::from)?;
         let mut due = Vec::with_capacity(found.len());
         for row in found {
             match noun(&row) {
@@ -297,6 +291,13 @@ impl Store {
         let kept = written.await.map(Once::into_answer)?;
         Ok(noun(&kept)?)
     }
+}
+
+fn due_at(now: Time, limit: u64) -> Select<instance::Entity> {
+    scope::scoped::<instance::Entity>(&for_every_tenant())
+        .filter(instance::Column::NextAttemptTime.lte(now.micros()))
+        .order_by_asc(instance::Column::NextAttemptTime)
+        .limit(limit)
 }
 
 /// The instance that AutoActivate made before.

@@ -3,7 +3,7 @@
 
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _, sea_query::OnConflict,
+    QuerySelect as _, Select, sea_query::OnConflict,
 };
 use souk_db::{Tx, cursor};
 use souk_types::{InstanceId, OrgId, Time, id::OfferingId};
@@ -72,7 +72,7 @@ pub(crate) enum Of {
 }
 
 impl Of {
-    const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Org => "org",
             Self::Offering => "offering",
@@ -194,6 +194,17 @@ impl Store {
         }
         Ok(more)
     }
+}
+
+/// The next instances of a sweep, in the order of their ids.
+pub(super) fn next_of((kind, id): (&str, &str), after_id: &str, batch: u64) -> Select<instance::Entity> {
+    let column =
+        if kind == Of::Org.as_str() { instance::Column::OrgId } else { instance::Column::OfferingId };
+    instance::Entity::find()
+        .filter(column.eq(id))
+        .filter(instance::Column::InstanceId.gt(after_id))
+        .order_by_asc(instance::Column::InstanceId)
+        .limit(batch)
 }
 
 /// What holds or ends an instance from outside, as this write sees it.

@@ -14,7 +14,8 @@ use crate::model::{Agenda, Config, Event, Instance, PauseReasons, Pins, Served, 
 /// The schema's life.
 pub(crate) const MIGRATIONS: &[Migration] = &[FIRST, LIFE];
 
-const FIRST: Migration = Migration {
+/// The schema of first light.
+pub(super) const FIRST: Migration = Migration {
     name: "0001-instances",
     up: &[
         "CREATE TABLE instance (

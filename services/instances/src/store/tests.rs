@@ -1,5 +1,7 @@
 //! The store on both engines: races, replays and what a change writes.
 
+mod many;
+
 use std::time::Duration;
 
 use sea_orm::{ConnectionTrait as _, Statement};
