@@ -130,6 +130,7 @@ impl Tables {
     }
 
     /// Tries a commit that breaks; says whether it came that far.
+    #[expect(clippy::disallowed_methods, reason = "a task that panics stands for the process that dies")]
     async fn broken(&self, batch: &[Asked], at: u8) -> bool {
         self.breaker.0.store(at, Ordering::SeqCst);
         let (store, batch) = (self.store.clone(), batch.to_vec());

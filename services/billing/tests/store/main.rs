@@ -32,6 +32,8 @@ use souk_types::{
     page::Page,
 };
 
+mod market;
+
 const OWN: OrgId = OrgId::from_bits(1);
 const FOREIGN: OrgId = OrgId::from_bits(2);
 const CREDIT: i64 = Credits::MICROS;
@@ -173,8 +175,11 @@ async fn check(database: &Database) {
             w.available_micros + w.reserved_micros <> (SELECT COALESCE(SUM(e.amount_micros), 0)
                 FROM entries e WHERE e.book = w.wallet_id)",
         "SELECT COUNT(*) FROM wallets WHERE available_micros < 0 OR reserved_micros < 0",
-        "SELECT COUNT(*) FROM lots WHERE available_micros < 0 OR reserved_micros < 0
-            OR available_micros + reserved_micros > original_micros",
+        "SELECT COUNT(*) FROM lots WHERE available_micros < 0 OR reserved_micros < 0 OR pending_micros < 0
+            OR reversed_micros < 0 OR pending_micros > reserved_micros
+            OR available_micros + reserved_micros + reversed_micros > original_micros",
+        "SELECT COUNT(*) FROM lots l WHERE l.reversed_micros <> (SELECT COALESCE(-SUM(e.amount_micros), 0)
+            FROM entries e WHERE e.lot_id = l.lot_id AND e.kind = 'REVERSAL' AND e.line = 0)",
         "SELECT COUNT(*) FROM receipts WHERE charged_micros + overrun_micros <> cost_micros",
         "SELECT COUNT(*) FROM reservations r WHERE (r.state = 'SETTLED') <>
             EXISTS (SELECT 1 FROM receipts c WHERE c.reservation_id = r.reservation_id)",
@@ -436,40 +441,5 @@ async fn a_foreign_tenant_finds_nothing() {
         // The ids were not consumed, and the org's own calls work.
         assert!(shop.ask("x", Ask::Release { reservation_id: id }).await.is_ok());
         check(&database).await;
-    }
-}
-
-/// Everything at once, from every replica, then the books.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_books_balance_after_a_market_day() {
-    for database in databases("billing", MIGRATIONS).await {
-        let shops = replicas(&database).await;
-        let first = turn(&shops, 0);
-        first.open(OWN, instance(1), 30).await;
-        first.open(FOREIGN, instance(2), 30).await;
-        let buyers = (0..48_u128).map(|buyer| {
-            let shop = turn(&shops, usize::try_from(buyer).unwrap());
-            let (org, by) = if buyer % 3 == 0 { (FOREIGN, 2) } else { (OWN, 1) };
-            async move {
-                let reply = shop.by(org, &format!("a-{buyer}"), authorize(by)).await.unwrap();
-                let Reply::Allowed { reservation_id, .. } = reply else {
-                    shop.by(org, &format!("t-{buyer}"), top_up(org, 3)).await.unwrap();
-                    return;
-                };
-                let (id, last) = (format!("e-{buyer}"), Ask::Release { reservation_id });
-                match buyer % 4 {
-                    0 => drop(shop.by(org, &id, last).await.unwrap()),
-                    1 => drop(shop.by(org, &id, settle(reservation_id, 0)).await.unwrap()),
-                    2 => drop(shop.by(org, &id, settle(reservation_id, 2)).await.unwrap()),
-                    _ => {}
-                }
-            }
-        });
-        join_all(buyers).await;
-        check(&database).await;
-        database.clock.advance(Duration::from_secs(3600));
-        first.service.sweep().await.unwrap();
-        check(&database).await;
-        assert_eq!((first.balance(OWN).await.1, first.balance(FOREIGN).await.1), (0, 0));
     }
 }

@@ -17,6 +17,8 @@ use souk_types::{
 };
 use tonic::{Code, Status};
 
+mod money;
+
 const OWN: OrgId = OrgId::from_bits(1);
 const FOREIGN: OrgId = OrgId::from_bits(2);
 const CREDIT: i64 = 1_000_000;
@@ -426,7 +428,7 @@ mod support {
 
     use souk_kit::House;
     use souk_proto::souk::billing::v1::billing_service_client::BillingServiceClient;
-    use souk_types::{Caller, Membership, OrgId, PartName, Role, UserId};
+    use souk_types::{Caller, Membership, OrgId, PartName, Role, UserId, access::PlatformRole};
     use tonic::{
         metadata::MetadataValue,
         service::{Interceptor, interceptor::InterceptedService},
@@ -437,6 +439,18 @@ mod support {
     pub(crate) fn viewer(org_id: OrgId) -> Caller {
         let memberships = vec![Membership { org_id, role: Role::Viewer, projects: Vec::new() }];
         Caller::User { user_id: UserId::from_bits(9), memberships, platform: None }
+    }
+
+    /// Somebody who manages an org.
+    pub(crate) fn admin(org_id: OrgId) -> Caller {
+        let memberships = vec![Membership { org_id, role: Role::Admin, projects: Vec::new() }];
+        Caller::User { user_id: UserId::from_bits(8), memberships, platform: None }
+    }
+
+    /// Somebody who runs the platform.
+    pub(crate) fn operator() -> Caller {
+        let platform = Some(PlatformRole::Operator);
+        Caller::User { user_id: UserId::from_bits(7), memberships: Vec::new(), platform }
     }
 
     /// Puts the person's token on each call.
