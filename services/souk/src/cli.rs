@@ -1,6 +1,9 @@
 //! The command line: data on standard output, talk on standard error, hints on errors.
 
+mod backup;
 mod capabilities;
+mod completions;
+mod explain;
 mod hints;
 mod instances;
 mod keys;
@@ -102,6 +105,14 @@ enum Command {
     MeshToken(mesh_token::MeshToken),
     /// Bring the schemas of every part up to date.
     Migrate(process::Migrate),
+    /// Copy the whole platform as it stands at one moment, running or not.
+    Backup(backup::Backup),
+    /// Bring a backup back into an empty directory, and hold its ledger against the backup's.
+    Restore(backup::Restore),
+    /// Tell what became of a run, an instance or an order across all parts: the cause and the next step first.
+    Explain(explain::Explain),
+    /// Print a script that completes this command line in a shell.
+    Completions(completions::Completions),
     /// Print the version.
     Version,
 }
@@ -158,6 +169,9 @@ async fn run(cli: Cli, output: &Output, observer: &Arc<dyn CommitObserver>) -> R
     match command {
         Command::Up(up) => return server::up(&shared.data, up, output, observer).await,
         Command::Migrate(migrate) => return server::migrate(&shared.data, migrate, output).await,
+        Command::Backup(ask) => return backup::take(&shared.data, ask, output).await,
+        Command::Restore(ask) => return backup::restore(&shared.data, ask, output).await,
+        Command::Completions(ask) => return completions::run(&ask),
         Command::MeshToken(ask) => return mesh_token::run(&shared.data, &ask, output),
         Command::Version => return output.line("version", env!("CARGO_PKG_VERSION")),
         Command::Run(RunArgs { only: mut parts, listen, insecure_public, config, .. })
@@ -170,6 +184,7 @@ async fn run(cli: Cli, output: &Output, observer: &Arc<dyn CommitObserver>) -> R
         }
         _ => {}
     }
+    let data = shared.data.clone();
     let access = Access { data: shared.data, server: shared.server, token: shared.token, home: shared.home };
     let remote = Remote::connect(access, shared.request_id)?;
     match command {
@@ -188,8 +203,10 @@ async fn run(cli: Cli, output: &Output, observer: &Arc<dyn CommitObserver>) -> R
         Command::Ledger(ask) => wallet::ledger(&remote, ask, output).await,
         Command::Shop(ask) => shops::run(&remote, ask, output).await,
         Command::Orders(ask) => orders::run(&remote, ask, output).await,
+        Command::Explain(ask) => explain::run(&remote, &data, ask, output).await,
         Command::Keys(ask) => keys::run(&remote, ask, output).await,
         Command::Up(_) | Command::Migrate(_) | Command::MeshToken(_) | Command::Version => Ok(()),
+        Command::Backup(_) | Command::Restore(_) | Command::Completions(_) => Ok(()),
     }
 }
 

@@ -1,10 +1,12 @@
 //! The one binary: it wires the parts into a process and is the command line. Nothing is decided here that
 //! a part should decide.
 
+mod backup;
 mod cli;
 mod demo;
 mod parts;
 mod process;
+mod reach;
 mod settings;
 
 use std::{process::ExitCode, sync::Arc};

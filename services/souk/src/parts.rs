@@ -1,6 +1,6 @@
 //! How each part is built from its settings, its database and what else it needs.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use axum::Router;
 use souk_db::{CommitObserver, Db, Deps, Migration, Target};
@@ -111,6 +111,7 @@ impl Ground<'_> {
         let target = self.target(part)?;
         let mut deps = Deps::new(house.clock(), house.random());
         deps.observer = Arc::clone(self.observer);
+        deps.keep_events = Duration::from_secs(u64::from(self.settings.database.events_days) * 86_400);
         let migrations = migrations(part).unwrap_or_default();
         let db = Db::open(part.as_str(), target, deps, migrations).await;
         let db = db.map_err(|error| error.into_fault(part.as_str()))?;

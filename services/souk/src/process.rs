@@ -35,7 +35,7 @@ use crate::{
 /// The keyring's file in the data directory.
 pub(crate) const KEYRING: &str = "keyring";
 /// The operator's socket in the data directory.
-const MESH_SOCKET: &str = "mesh.sock";
+pub(crate) const MESH_SOCKET: &str = "mesh.sock";
 /// How often watchers look by themselves when everything runs in one process: changes ring here.
 const POLL_TOGETHER: Duration = Duration::from_secs(1);
 /// How often they look when others may change what they watch.

@@ -40,17 +40,32 @@ impl Section for Process {
 }
 
 /// The section `[database]`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Database {
     /// A file that holds a `postgres://` URL. Empty: SQLite files in the data directory.
     pub(crate) url_file: Option<PathBuf>,
+    /// How many days events are kept for parts that follow them. A part that was away for longer refuses to
+    /// go on, since it would miss some.
+    pub(crate) events_days: u32,
 }
+
+impl Default for Database {
+    fn default() -> Self {
+        Self { url_file: None, events_days: 30 }
+    }
+}
+
+/// The fewest days that events are kept: a part may be away over a long weekend.
+const FEWEST_DAYS: u32 = 7;
 
 impl Section for Database {
     const NAME: &'static str = "database";
 
     fn check(&self, mistakes: &mut Vec<String>) {
+        if self.events_days < FEWEST_DAYS {
+            mistakes.push(format!("events_days: at least {FEWEST_DAYS}"));
+        }
         let Some(path) = &self.url_file else { return };
         if let Err(error) = std::fs::read_to_string(path) {
             mistakes.push(format!("url_file: {}: {error}", path.display()));
@@ -124,12 +139,18 @@ impl Settings {
 
     /// Where a part's tables live.
     pub(crate) fn target(&self, data: &Path, part: PartName) -> Result<Target, Mistakes> {
-        let Some(path) = &self.database.url_file else {
-            return Ok(Target::Sqlite(data.join(part.as_str()).join(format!("{part}.db"))));
-        };
+        Ok(match self.postgres_url()? {
+            None => Target::Sqlite(data.join(part.as_str()).join(format!("{part}.db"))),
+            Some(url) => Target::Postgres { url, schema: format!("souk_{part}") },
+        })
+    }
+
+    /// The URL of PostgreSQL, where the tables are there.
+    pub(crate) fn postgres_url(&self) -> Result<Option<Secret<String>>, Mistakes> {
+        let Some(path) = &self.database.url_file else { return Ok(None) };
         let unreadable = |error: std::io::Error| Mistakes(vec![format!("{}: {error}", path.display())]);
         let url = std::fs::read_to_string(path).map_err(unreadable)?;
-        Ok(Target::Postgres { url: Secret::new(url.trim().to_owned()), schema: format!("souk_{part}") })
+        Ok(Some(Secret::new(url.trim().to_owned())))
     }
 }
 

@@ -50,6 +50,11 @@ impl Failure {
         Self { hint: Some(hint.into()), ..self }
     }
 
+    /// Adds what to do about it, where nothing better was said.
+    pub(crate) fn hint_if_none(self, hint: &str) -> Self {
+        Self { hint: self.hint.or_else(|| Some(hint.to_owned())), ..self }
+    }
+
     /// What the server refused.
     pub(crate) fn refused(status: &Status) -> Self {
         let mut refusal = Refusal::read("gateway", status);
