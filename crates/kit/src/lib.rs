@@ -7,6 +7,7 @@ pub mod config;
 pub mod dial;
 pub mod events;
 pub mod guard;
+mod health;
 pub mod house;
 pub mod keyring;
 pub mod listen;

@@ -34,8 +34,10 @@ use crate::{
     work::Work,
 };
 
-/// How long the drain waits for what was begun.
-const GRACE: Duration = Duration::from_secs(30);
+/// How long the whole drain may take: a scheduler kills after 30 s, and databases are closed after it.
+const GRACE: Duration = Duration::from_secs(25);
+/// What is kept of that for the parts' servers, when what was begun does not end.
+const LAST: Duration = Duration::from_secs(5);
 /// Streams of one connection at once; watches hold theirs for minutes.
 const STREAMS: u32 = 4096;
 /// Headers of one message at the most, in bytes. A mesh token names every project of its person, and a
@@ -142,7 +144,8 @@ impl Mesh {
             stop: CancellationToken::new(),
             close: CancellationToken::new(),
             tasks: TaskTracker::new(),
-            ready: Mutex::default(),
+            // Nobody is ready before they are served.
+            ready: Mutex::new(here.iter().map(|part| (*part, false)).collect()),
         });
         let (sockets, servers) = (BTreeMap::new(), TaskTracker::new());
         Ok(Self { shared, channels: Arc::new(channels), waiting, doors, sockets, servers })
@@ -180,8 +183,11 @@ impl Mesh {
             tokio_stream::StreamExt::map(ReceiverStream::new(receiver), Ok::<_, std::io::Error>),
             async move { close.cancelled().await },
         );
+        let ended = house.clone();
         self.servers.spawn(async move {
-            if let Err(error) = served.await {
+            let outcome = served.await;
+            ended.set_ready(false);
+            if let Err(error) = outcome {
                 tracing::error!(
                     part = part.as_str(),
                     error = crate::status::chain(&error),
@@ -223,9 +229,11 @@ impl Mesh {
         let listener = UnixListener::bind(path).map_err(failed)?;
         let only_owner = std::os::unix::fs::PermissionsExt::from_mode(0o600);
         std::fs::set_permissions(path, only_owner).map_err(failed)?;
-        let router = socket::router(self.sockets.clone());
+        let router = socket::router(&self.shared, self.sockets.clone());
         let close = self.shared.close.clone();
         let served = mesh_server()
+            // Prometheus and people with curl ask for figures in HTTP/1.1.
+            .accept_http1(true)
             .add_routes(Routes::from(router))
             .serve_with_incoming_shutdown(UnixListenerStream::new(listener), async move {
                 close.cancelled().await
@@ -249,10 +257,10 @@ impl Mesh {
     pub async fn drain(self) -> bool {
         self.shared.stop.cancel();
         self.shared.tasks.close();
-        let done = tokio::time::timeout(GRACE, self.shared.tasks.wait()).await.is_ok();
+        let done = tokio::time::timeout(GRACE.saturating_sub(LAST), self.shared.tasks.wait()).await.is_ok();
         self.shared.close.cancel();
         self.servers.close();
-        let closed = tokio::time::timeout(GRACE, self.servers.wait()).await.is_ok();
+        let closed = tokio::time::timeout(LAST, self.servers.wait()).await.is_ok();
         done && closed
     }
 }

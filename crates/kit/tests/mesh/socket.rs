@@ -14,6 +14,9 @@ use tonic::{
     Code,
     transport::{Channel, Endpoint},
 };
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
 use tonic_reflection::pb::v1::{
     ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
     server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
@@ -85,6 +88,31 @@ async fn reflection_lists_every_service_mesh_ones_too() {
     for name in ["souk.catalog.v1.CatalogService", "souk.runner.v1.RunnerService", "grpc.health.v1.Health"] {
         assert!(names.iter().any(|listed| listed == name), "{name}: {names:?}");
     }
+}
+
+#[tokio::test]
+async fn health_says_how_each_part_stands_and_the_drain_is_told() {
+    let bench = Bench::new();
+    let mut health = HealthClient::new(socket(&bench));
+    let mut check = async |service: &str| {
+        let ask = HealthCheckRequest { service: service.to_owned() };
+        health.check(ask).await.map(|answer| answer.into_inner().status()).map_err(|status| status.code())
+    };
+    assert_eq!(check("souk.catalog.v1.CatalogService").await, Ok(ServingStatus::Serving));
+    // It belongs to this process and was never served.
+    assert_eq!(check("souk.billing.v1.BillingService").await, Ok(ServingStatus::NotServing));
+    assert_eq!(check("").await, Ok(ServingStatus::NotServing), "not all are");
+    assert_eq!(check("souk.cellar.v1.CellarService").await, Err(Code::NotFound));
+    bench.house(PartName::Catalog).set_ready(false);
+    assert_eq!(check("catalog").await, Ok(ServingStatus::NotServing));
+    bench.house(PartName::Catalog).set_ready(true);
+    let ask = HealthCheckRequest { service: "catalog".to_owned() };
+    let mut watch = HealthClient::new(socket(&bench)).watch(ask).await.unwrap().into_inner();
+    let first = watch.message().await.unwrap().unwrap().status();
+    let drained = bench.mesh.drain();
+    let told = async { watch.message().await.unwrap().unwrap().status() };
+    let (_, last) = futures::join!(drained, told);
+    assert_eq!((first, last), (ServingStatus::Serving, ServingStatus::NotServing));
 }
 
 #[tokio::test]

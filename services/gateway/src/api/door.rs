@@ -85,7 +85,7 @@ pub(crate) fn router(
         routes,
         create_run: json::Method::find("/souk.runs.v1.RunsService/CreateRun")?,
     };
-    let calls = reflection(EDGE_FILE_DESCRIPTOR_SET)
+    let calls = reflection(house, EDGE_FILE_DESCRIPTOR_SET)
         .fallback_service(any(pass_on).with_state(door.clone()))
         .layer(GrpcWebLayer::new());
     let own = door.clone();
