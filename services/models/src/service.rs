@@ -99,3 +99,6 @@ impl Service {
         Ok(more)
     }
 }
+
+#[cfg(test)]
+mod tests;
