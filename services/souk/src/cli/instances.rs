@@ -1,5 +1,7 @@
 //! `souk instances …`.
 
+mod life;
+
 use clap::Subcommand;
 use souk_proto::souk::instances::v1::{
     AutoActivateRequest, GetInstanceRequest, Instance, ListInstancesRequest, ListInstancesResponse, State,
@@ -44,6 +46,35 @@ pub(crate) enum Instances {
         #[arg(long, default_value = "")]
         project: String,
     },
+    /// Pause an instance: it stays, and spends nothing.
+    Pause {
+        /// The instance: its id, or its offering's slug.
+        instance: String,
+    },
+    /// Resume an instance that was paused by hand, or try a failed one again.
+    Resume {
+        /// The instance: its id, or its offering's slug.
+        instance: String,
+    },
+    /// Take an instance down for good.
+    Terminate {
+        /// The instance: its id, or its offering's slug.
+        instance: String,
+        /// Refuse when the instance changed since it had this etag.
+        #[arg(long, default_value = "")]
+        etag: String,
+    },
+    /// Its configuration.
+    #[command(subcommand)]
+    Config(life::Config),
+    /// List what happened to an instance, newest first.
+    Events {
+        /// The instance: its id, or its offering's slug.
+        instance: String,
+        /// At most so many.
+        #[arg(long, default_value_t = 50)]
+        limit: i32,
+    },
 }
 
 const INSTANCE: &str = "souk.instances.v1.Instance";
@@ -69,6 +100,11 @@ pub(crate) async fn run(remote: &Remote, ask: Instances, output: &Output) -> Res
                 format!("{}  {}", answer.instance_id, state(answer.state().as_str_name()))
             })
         }
+        Instances::Pause { instance } => life::pause(remote, &instance, output).await,
+        Instances::Resume { instance } => life::resume(remote, &instance, output).await,
+        Instances::Terminate { instance, etag } => life::terminate(remote, &instance, etag, output).await,
+        Instances::Config(ask) => life::config(remote, ask, output).await,
+        Instances::Events { instance, limit } => life::events(remote, &instance, limit, output).await,
     }
 }
 
@@ -224,6 +260,11 @@ fn conditions(instance: &Instance) -> String {
     instance.conditions.iter().map(one).collect::<Vec<_>>().join(" ")
 }
 
+/// A moment for people; nothing where there is none.
+fn moment(time: Option<prost_types::Timestamp>) -> String {
+    time.map_or_else(String::new, |time| time.to_string())
+}
+
 fn line(instance: &Instance) -> String {
     let state = state(instance.state().as_str_name());
     format!("{state:<13} {}  {}", conditions(instance), instance.pause_reasons.join(" "))
@@ -240,6 +281,16 @@ fn whole(instance: &Instance) -> String {
         format!("project   {}", instance.project_id),
         format!("path      {}", instance.path),
     ];
+    if instance.end_time.is_some() {
+        lines.push(format!("ends      {}", moment(instance.end_time)));
+    }
+    if !instance.waiting_for.is_empty() {
+        lines.push(format!(
+            "waits     for {} until {}",
+            instance.waiting_for,
+            moment(instance.deadline_time)
+        ));
+    }
     for condition in &instance.conditions {
         let status = condition.status().as_str_name().trim_start_matches("STATUS_").to_lowercase();
         lines.push(format!(
