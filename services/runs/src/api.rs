@@ -9,9 +9,10 @@ use std::{pin::Pin, sync::Arc};
 use futures::Stream;
 use souk_kit::{House, answer, open, status};
 use souk_proto::souk::runs::v1::{self as pb, runs_service_server::RunsService};
+use tokio::sync::oneshot;
 use tonic::{Request, Response, Status};
 
-use crate::service::Service;
+use crate::{model::CancelRun, service::Service};
 
 type Events = Pin<Box<dyn Stream<Item = Result<pb::WatchRunResponse, Status>> + Send>>;
 
@@ -37,7 +38,9 @@ impl RunsService for Api {
         let (call, ask) = open(request)?;
         let ask = decode::create_run(ask).map_err(status)?;
         let service = Arc::clone(&self.service);
-        let outcome = self.house.owned(async move { service.create_run(&call, ask).await }).await;
+        // Dropped with this handler: a caller that goes away listens no more.
+        let (_here, gone) = oneshot::channel();
+        let outcome = self.house.owned(async move { service.create_run(&call, ask, gone).await }).await;
         answer(outcome.map(|run| pb::CreateRunResponse { run: Some(encode::run(run)) }))
     }
 
@@ -74,8 +77,13 @@ impl RunsService for Api {
 
     async fn cancel_run(
         &self,
-        _: Request<pb::CancelRunRequest>,
+        request: Request<pb::CancelRunRequest>,
     ) -> Result<Response<pb::CancelRunResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
+        let (call, ask) = open(request)?;
+        let run_id = decode::run_id(&ask.run_id).map_err(status)?;
+        let service = Arc::clone(&self.service);
+        let stop = async move { service.cancel_run(&call, CancelRun { run_id }).await };
+        let outcome = self.house.owned(stop).await;
+        answer(outcome.map(|run| pb::CancelRunResponse { run: Some(encode::run(run)) }))
     }
 }

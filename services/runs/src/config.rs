@@ -11,8 +11,10 @@ use souk_kit::config::Section;
 pub struct Config {
     /// How long CreateRun waits for an instance that is still being provisioned, in milliseconds.
     pub ready_wait_ms: u32,
-    /// How long an engine may work on one run, in seconds. Less than a reservation holds (15 minutes).
+    /// How long an engine may work on one run, in seconds.
     pub execute_seconds: u32,
+    /// How long a run goes on that nobody listens to, in milliseconds.
+    pub unheard_ms: u32,
     /// How long a run may wait for billing before it fails, in seconds.
     pub start_seconds: u32,
     /// How long a run belongs to a process that gives no sign of life, in seconds.
@@ -29,6 +31,7 @@ impl Default for Config {
         Self {
             ready_wait_ms: 10_000,
             execute_seconds: 600,
+            unheard_ms: 5000,
             start_seconds: 30,
             lease_seconds: 15,
             input_bytes: 256 * 1024,
@@ -44,6 +47,10 @@ impl Config {
 
     pub(crate) fn execute(&self) -> Duration {
         Duration::from_secs(u64::from(self.execute_seconds))
+    }
+
+    pub(crate) fn unheard(&self) -> Duration {
+        Duration::from_millis(u64::from(self.unheard_ms))
     }
 
     pub(crate) fn start(&self) -> Duration {
@@ -65,7 +72,8 @@ impl Section for Config {
             }
         };
         bound("ready_wait_ms", self.ready_wait_ms, 0, 60_000);
-        bound("execute_seconds", self.execute_seconds, 1, 840);
+        bound("execute_seconds", self.execute_seconds, 1, 14_400);
+        bound("unheard_ms", self.unheard_ms, 100, 600_000);
         bound("start_seconds", self.start_seconds, 1, 600);
         bound("lease_seconds", self.lease_seconds, 3, 300);
         bound("input_bytes", self.input_bytes, 1, 1024 * 1024);

@@ -39,7 +39,7 @@ pub const MIGRATIONS: &[Migration] = store::MIGRATIONS;
 pub fn build(house: &House, config: &Config, db: Db) -> Result<Mounted, Fault> {
     let store = Store::new(db.clone(), config.lease());
     let service = Arc::new(Service::new(house, store, config));
-    let work = work::loops(house, config, &service);
+    let work = work::loops(house, config, &db, &service);
     let api = Api::new(house.clone(), service);
     let mounted = Mounted::new(Routes::new(RunsServiceServer::new(api)));
     Ok(Mounted { log: Some(Arc::new(db.outbox())), work, ..mounted })

@@ -3,13 +3,17 @@
 //! Pure: no I/O, no clock, nothing of the wire or the tables. Time is handed in.
 
 mod entitlements;
+mod prices;
 mod run;
 mod transition;
 mod usage;
 
 pub(crate) use self::{
     entitlements::{Entitlements, InstanceState, Limits, NotServing},
-    run::{Bill, CreateRun, Delta, Error, Event, Happening, Origin, Output, Run, State, What},
+    prices::{Meter, Need, Price, Prices},
+    run::{
+        Bill, Cancel, CancelRun, CreateRun, Delta, Error, Event, Happening, Origin, Output, Run, State, What,
+    },
     transition::{Illegal, Next, Progress},
     usage::Usage,
 };

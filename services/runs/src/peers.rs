@@ -7,9 +7,9 @@ mod runner;
 use souk_kit::House;
 
 pub(crate) use self::{
-    billing::{Authorized, Billing},
+    billing::{Authorized, Billing, Extended},
     instances::Instances,
-    runner::{Execution, Runner},
+    runner::Runner,
 };
 
 /// All of them.

@@ -14,6 +14,7 @@ const fn state(state: State) -> pb::State {
         State::Succeeded => pb::State::Succeeded,
         State::Failed => pb::State::Failed,
         State::Refused => pb::State::Refused,
+        State::Cancelled => pb::State::Cancelled,
     }
 }
 

@@ -13,7 +13,7 @@ use tonic::Status;
 use super::{Events, encode};
 use crate::{
     model::{Event, Run},
-    service::{Service, rung},
+    service::{Bell, Ear, Service},
 };
 
 /// How often a watcher hears that the stream is alive.
@@ -35,7 +35,8 @@ pub(super) async fn watch(
     scope: Scope,
     from: (RunId, i64),
 ) -> Result<Events, Fault> {
-    let mut watcher = Watcher { house: house.clone(), bell: service.bell(), service, scope, from };
+    let (bell, ear) = (service.bell(from.0), service.listen(from.0));
+    let mut watcher = Watcher { house: house.clone(), bell, _ear: ear, service, scope, from };
     let first = watcher.read().await?;
     let (sender, receiver) = mpsc::channel(16);
     let stop = house.stop();
@@ -63,7 +64,9 @@ fn over(text: &str) -> Fault {
 struct Watcher {
     house: House,
     service: Arc<Service>,
-    bell: tokio::sync::broadcast::Receiver<Arc<str>>,
+    bell: Bell,
+    /// A watcher listens: a run that is watched is not cancelled for want of listeners.
+    _ear: Ear,
     scope: Scope,
     /// The run and the last sequence that was sent.
     from: (RunId, i64),
@@ -75,7 +78,8 @@ impl Watcher {
     }
 
     async fn follow(&mut self, first: (Run, Vec<Event>), sender: &Sender) -> Result<(), Fault> {
-        let (topic, start) = (self.from.0.to_string(), self.house.now());
+        let start = self.house.now();
+        let (mut told, mut looked) = (None, start);
         let (mut run, mut events) = first;
         let mut beaten = start;
         loop {
@@ -90,11 +94,13 @@ impl Watcher {
             if run.state.is_over() && self.from.1 >= run.sequence {
                 return Ok(());
             }
+            self.service.tell_listening(&run, &mut told).await?;
+            let mut rung = true;
             if self.from.1 >= run.sequence {
-                tokio::select! {
-                    () = rung(&mut self.bell, &topic) => {}
-                    () = tokio::time::sleep(self.house.poll()) => {}
-                }
+                rung = tokio::select! {
+                    () = self.bell.rung() => true,
+                    () = tokio::time::sleep(self.house.poll()) => false,
+                };
             }
             let now = self.house.now();
             if now.since(start) >= MAX_AGE {
@@ -106,7 +112,13 @@ impl Watcher {
                     return Ok(());
                 }
             }
-            (run, events) = self.read().await?;
+            // What this process works on rings here: nothing changed, as long as nothing rang.
+            if rung || now.since(looked) >= self.service.pause(&run) {
+                looked = now;
+                (run, events) = self.read().await?;
+            } else {
+                events = Vec::new();
+            }
         }
     }
 }

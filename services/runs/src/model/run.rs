@@ -4,8 +4,8 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use souk_types::{
-    Credits, InstanceId, LedgerEntryId, OfferingVersionId, OrgId, ProjectId, ReceiptId, ReservationId, RunId,
-    Time, Trace,
+    Credits, InstanceId, LedgerEntryId, OfferingVersionId, OrgId, ProjectId, Reason, ReceiptId,
+    ReservationId, RunId, Time, Trace,
 };
 
 use super::{Entitlements, Usage};
@@ -24,6 +24,51 @@ pub(crate) struct CreateRun {
     pub(crate) session_id: String,
 }
 
+/// The command that a run be stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct CancelRun {
+    /// The run.
+    pub(crate) run_id: RunId,
+}
+
+/// Why a run is to be stopped before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cancel {
+    /// A person said so.
+    Asked,
+    /// Nobody listened any more.
+    Unheard,
+}
+
+impl Cancel {
+    /// The name as it stands in the table.
+    #[must_use]
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Asked => "ASKED",
+            Self::Unheard => "UNHEARD",
+        }
+    }
+
+    /// What a run that was stopped says of itself.
+    #[must_use]
+    pub(crate) fn error(self) -> Error {
+        let text = match self {
+            Self::Asked => "the run was cancelled",
+            Self::Unheard => "the run was cancelled: nobody listened to it any more",
+        };
+        Error::new(Reason::RunCancelled.as_str(), text)
+    }
+}
+
+impl FromStr for Cancel {
+    type Err = UnknownState;
+    fn from_str(text: &str) -> Result<Self, UnknownState> {
+        let found = [Self::Asked, Self::Unheard].into_iter().find(|cancel| cancel.as_str() == text);
+        found.ok_or_else(|| UnknownState(text.to_owned()))
+    }
+}
+
 /// Where a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum State {
@@ -39,11 +84,20 @@ pub(crate) enum State {
     Failed,
     /// Refused before it started.
     Refused,
+    /// Stopped before its end.
+    Cancelled,
 }
 
 impl State {
-    const ALL: [Self; 6] =
-        [Self::Queued, Self::Running, Self::Settling, Self::Succeeded, Self::Failed, Self::Refused];
+    const ALL: [Self; 7] = [
+        Self::Queued,
+        Self::Running,
+        Self::Settling,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Refused,
+        Self::Cancelled,
+    ];
 
     /// The name as it stands in tables and events.
     #[must_use]
@@ -55,13 +109,14 @@ impl State {
             Self::Succeeded => "SUCCEEDED",
             Self::Failed => "FAILED",
             Self::Refused => "REFUSED",
+            Self::Cancelled => "CANCELLED",
         }
     }
 
     /// Whether nothing follows.
     #[must_use]
     pub(crate) const fn is_over(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Failed | Self::Refused)
+        matches!(self, Self::Succeeded | Self::Failed | Self::Refused | Self::Cancelled)
     }
 }
 
@@ -191,12 +246,14 @@ pub(crate) struct Run {
     pub(crate) usage: Usage,
     /// The reservation it draws on.
     pub(crate) reservation_id: Option<ReservationId>,
-    /// What may be spent. Not compared with anything here yet: prices are billing's.
+    /// What may be spent.
     pub(crate) budget: Credits,
     /// What it came to.
     pub(crate) bill: Bill,
     /// Why it has no output.
     pub(crate) error: Option<Error>,
+    /// Why it is to be stopped; its owner does that.
+    pub(crate) cancel: Option<Cancel>,
     /// When it was asked for.
     pub(crate) create_time: Time,
     /// When it was over.
@@ -243,6 +300,7 @@ impl Run {
             budget: Credits::ZERO,
             bill: Bill::default(),
             error: None,
+            cancel: None,
             create_time: now,
             end_time: None,
             owner: String::new(),

@@ -1,9 +1,9 @@
-//! The one state machine of a run: QUEUED → RUNNING → SETTLING → SUCCEEDED | FAILED, or REFUSED before it
-//! starts. Anything else is refused.
+//! The one state machine of a run: QUEUED → RUNNING → SETTLING → SUCCEEDED | FAILED | CANCELLED, or REFUSED,
+//! FAILED or CANCELLED before it starts. Anything else is refused.
 
 use souk_types::{Credits, ReservationId, Time};
 
-use super::{Bill, Delta, Error, Output, Run, State, Usage};
+use super::{Bill, Cancel, Delta, Error, Output, Run, State, Usage};
 
 /// A step that the run cannot take from where it stands.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +18,8 @@ pub(crate) struct Illegal {
 /// What its owner does with a run next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
+    /// End it before it starts: it was cancelled.
+    Stop,
     /// Reserve credits.
     Authorize,
     /// Let the engine work.
@@ -41,6 +43,8 @@ pub(crate) struct Progress {
     pub(crate) usage: Usage,
     /// New pieces.
     pub(crate) pieces: Vec<Delta>,
+    /// What may be spent by now; `None` for what the run says already.
+    pub(crate) budget: Option<Credits>,
 }
 
 impl Progress {
@@ -59,15 +63,17 @@ impl Run {
     #[must_use]
     pub(crate) fn next(&self, engine_is_free: bool) -> Next {
         match (self.state, self.reservation_id) {
+            (State::Queued, _) if self.cancel.is_some() => Next::Stop,
             (State::Queued, _) => Next::Authorize,
-            (State::Running, _) if engine_is_free => Next::Execute,
+            (State::Running, _) if engine_is_free && self.cancel.is_none() => Next::Execute,
             (State::Running, _) => Next::Interrupt,
             (State::Settling, Some(reservation)) if self.usage.is_nothing() && self.error.is_some() => {
                 Next::Release(reservation)
             }
             (State::Settling, Some(reservation)) => Next::Settle(reservation),
             // Without a reservation there is nothing to settle; the state machine makes no such run.
-            (State::Settling, None) | (State::Succeeded | State::Failed | State::Refused, _) => Next::Rest,
+            (State::Settling, None) => Next::Rest,
+            (State::Succeeded | State::Failed | State::Refused | State::Cancelled, _) => Next::Rest,
         }
     }
 
@@ -81,6 +87,28 @@ impl Run {
         self.attempts += 1;
         self.next_attempt_time = until;
         Ok(self)
+    }
+
+    /// It is to be stopped; the first reason stays. Whoever owns it does it.
+    ///
+    /// # Errors
+    /// When no engine works on it any more: it comes to its end by itself.
+    pub(crate) fn to_stop(mut self, cancel: Cancel) -> Result<Self, Illegal> {
+        self.expect(matches!(self.state, State::Queued | State::Running), "be cancelled")?;
+        self.cancel.get_or_insert(cancel);
+        Ok(self.moved())
+    }
+
+    /// It was cancelled before it started. A reservation that was made without being heard of expires by
+    /// itself.
+    ///
+    /// # Errors
+    /// Unless it is QUEUED and to be stopped.
+    pub(crate) fn stopped(mut self, now: Time) -> Result<Self, Illegal> {
+        self.expect(self.state == State::Queued, "stop")?;
+        let Some(cancel) = self.cancel else { return Err(Illegal { from: self.state, step: "stop" }) };
+        (self.state, self.error, self.end_time) = (State::Cancelled, Some(cancel.error()), Some(now));
+        Ok(self.moved())
     }
 
     /// Credits are reserved.
@@ -122,6 +150,7 @@ impl Run {
         self.outputs.clone_from(&progress.outputs);
         self.output = self.outputs.first().map(|output| output.text.clone()).unwrap_or_default();
         self.usage = progress.usage.clone();
+        self.budget = progress.budget.unwrap_or(self.budget);
         Ok(self.moved())
     }
 
@@ -133,6 +162,15 @@ impl Run {
         self.expect(self.state == State::Running, "conclude")?;
         (self.state, self.error) = (State::Settling, error);
         Ok(self.moved())
+    }
+
+    /// The engine was cut off: because the run was to be stopped, or for this reason.
+    ///
+    /// # Errors
+    /// Unless it is RUNNING.
+    pub(crate) fn cut(self, otherwise: Error) -> Result<Self, Illegal> {
+        let why = self.cancel.map_or(otherwise, Cancel::error);
+        self.concluded(Some(why))
     }
 
     /// A dimension that has no price is not settled.
@@ -151,7 +189,11 @@ impl Run {
     /// Unless it is SETTLING.
     pub(crate) fn closed(mut self, bill: Bill, now: Time) -> Result<Self, Illegal> {
         self.expect(self.state == State::Settling, "be closed")?;
-        self.state = if self.error.is_none() { State::Succeeded } else { State::Failed };
+        self.state = match (&self.error, self.cancel) {
+            (None, _) => State::Succeeded,
+            (Some(error), Some(cancel)) if *error == cancel.error() => State::Cancelled,
+            (Some(_), _) => State::Failed,
+        };
         (self.bill, self.end_time) = (bill, Some(now));
         Ok(self.moved())
     }

@@ -24,6 +24,11 @@ pub(crate) struct BadUsage {
 }
 
 impl Usage {
+    /// So much of these dimensions.
+    pub(crate) fn of<'a>(quantities: impl IntoIterator<Item = (&'a str, i64)>) -> Self {
+        Self(quantities.into_iter().map(|(dimension, quantity)| (dimension.to_owned(), quantity)).collect())
+    }
+
     /// Adds what an engine reports since its last report.
     ///
     /// # Errors

@@ -1,15 +1,18 @@
 //! billing: reserves, settles and releases. Every call carries a request id made of the run's own id, so
 //! that a repeat by anybody who takes the run over is the same call.
 
+use std::time::Duration;
+
 use souk_kit::{House, Refusal, wire};
 use souk_proto::souk::billing::v1::{
-    self as pb, AuthorizeRequest, ReleaseRequest, SettleRequest, billing_service_client::BillingServiceClient,
+    self as pb, AuthorizeRequest, ExtendRequest, ReleaseRequest, SettleRequest,
+    billing_service_client::BillingServiceClient,
 };
 use souk_types::{Credits, PartName, ReservationId, RunId, Time};
 
 use crate::{
     error::Error,
-    model::{Bill, Run},
+    model::{Bill, Price, Prices, Run, Usage},
 };
 
 const PART: &str = "billing";
@@ -24,9 +27,20 @@ pub(crate) enum Authorized {
         budget: Credits,
         /// When the reservation expires by itself.
         expire_time: Time,
+        /// What it is settled at.
+        prices: Prices,
     },
     /// It may not, for this reason.
     No(String),
+}
+
+/// A reservation that was extended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extended {
+    /// What may be spent in all.
+    pub(crate) budget: Credits,
+    /// When it expires by itself.
+    pub(crate) expire_time: Time,
 }
 
 pub(crate) struct Billing(pub(super) House);
@@ -39,8 +53,7 @@ impl Billing {
         BillingServiceClient::new(self.0.dial().to(PartName::Billing, acting))
     }
 
-    /// Reserves what the schedule says a run may cost. Extending it while the run is at work is not
-    /// offered by billing yet.
+    /// Reserves what the schedule says a run may cost.
     pub(crate) async fn authorize(&self, run: &Run) -> Result<Authorized, Error> {
         let ask = AuthorizeRequest {
             instance_id: run.instance_id.to_string(),
@@ -54,24 +67,50 @@ impl Billing {
             return Ok(Authorized::No(answer.reason));
         }
         let expire_time = answer.expire_time.and_then(wire::time).ok_or(unreadable("expire_time"))?;
+        let price = |price: pb::Price| Price {
+            dimension: price.dimension,
+            amount_micros: price.amount_micros,
+            per: price.per,
+        };
         Ok(Authorized::Allowed {
+            prices: Prices::new(answer.prices.into_iter().map(price).collect()),
             reservation_id: answer.reservation_id.parse().map_err(|_| unreadable("reservation_id"))?,
             budget: Credits::from_micros(answer.budget_micros),
             expire_time,
         })
     }
 
+    /// Reserves more for the run, or holds its reservation longer; `None` when billing says no. `step` names
+    /// the question among those of the run.
+    pub(crate) async fn extend(
+        &self,
+        run: &Run,
+        step: &str,
+        want: &Usage,
+        hold: Option<Duration>,
+    ) -> Result<Option<Extended>, Error> {
+        let reservation = run.reservation_id.ok_or(unreadable("reservation_id"))?;
+        let hold = hold.map(|hold| i64::try_from(hold.as_secs()).unwrap_or(i64::MAX));
+        let ask = ExtendRequest {
+            reservation_id: reservation.to_string(),
+            request_id: request_id(run.run_id, step),
+            estimate: quantities(want),
+            time_to_live: hold.map(|seconds| prost_types::Duration { seconds, nanos: 0 }),
+        };
+        let answer = self.client(run).extend(ask).await.map_err(refused)?.into_inner();
+        if !answer.allowed {
+            return Ok(None);
+        }
+        let expire_time = answer.expire_time.and_then(wire::time).ok_or(unreadable("expire_time"))?;
+        Ok(Some(Extended { budget: Credits::from_micros(answer.budget_micros), expire_time }))
+    }
+
     /// Charges what the run's row says was used.
     pub(crate) async fn settle(&self, run: &Run, reservation: ReservationId) -> Result<Bill, Error> {
-        let usage = run
-            .usage
-            .iter()
-            .map(|(dimension, quantity)| pb::Quantity { dimension: dimension.to_owned(), quantity })
-            .collect();
         let ask = SettleRequest {
             reservation_id: reservation.to_string(),
             request_id: request_id(run.run_id, "settle"),
-            usage,
+            usage: quantities(&run.usage),
         };
         let answer = self.client(run).settle(ask).await.map_err(refused)?.into_inner();
         let receipt = answer.receipt.ok_or(unreadable("receipt"))?;
@@ -99,6 +138,12 @@ impl Billing {
         let answer = self.client(run).release(ask).await.map_err(refused)?.into_inner();
         Ok(Bill { balance: Credits::from_micros(answer.balance_micros), ..Bill::default() })
     }
+}
+
+fn quantities(usage: &Usage) -> Vec<pb::Quantity> {
+    let line =
+        |(dimension, quantity): (&str, i64)| pb::Quantity { dimension: dimension.to_owned(), quantity };
+    usage.iter().map(line).collect()
 }
 
 fn request_id(run: RunId, step: &str) -> String {

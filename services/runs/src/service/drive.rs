@@ -5,14 +5,14 @@
 use std::{sync::Arc, time::Duration};
 
 use souk_kit::Refusal;
-use souk_types::{Class, Reason, ReservationId};
+use souk_types::{Class, Reason, ReservationId, Time};
 
-use super::Service;
+use super::{Service, afford::Reserved};
 use crate::{
     error::{self, Error},
     model::{self, Bill, Next, Run},
     peers::Authorized,
-    store::Hold,
+    store::{Hold, Made},
 };
 
 /// The first pause before another try, and the longest.
@@ -60,18 +60,19 @@ impl Service {
     }
 
     async fn steps(&self, mut run: Run) -> Result<(), Error> {
-        // Only who authorized knows that no engine was asked yet.
-        let mut engine_is_free = false;
+        // Only who authorized knows that no engine was asked yet, and at what prices.
+        let mut reserved = None;
         let mut pause = FIRST_PAUSE;
         loop {
             let hold = Hold::on(&run);
-            let step = match run.next(engine_is_free) {
+            let step = match run.next(reserved.is_some()) {
                 Next::Rest => return Ok(()),
-                Next::Authorize => {
-                    engine_is_free = true;
-                    self.authorize(&run, hold).await
-                }
-                Next::Execute => self.execute(&run, hold).await.map(Some),
+                Next::Stop => self.store.step("runs.stop_run", hold, stopped).await.map(Some),
+                Next::Authorize => self.authorize(&run, &mut reserved).await,
+                Next::Execute => match reserved.take() {
+                    Some(reserved) => self.execute(&run, reserved).await.map(Some),
+                    None => self.interrupt(hold).await.map(Some),
+                },
                 Next::Interrupt => self.interrupt(hold).await.map(Some),
                 Next::Settle(reservation) => {
                     let bill = self.peers.billing.settle(&run, reservation).await;
@@ -81,7 +82,10 @@ impl Service {
             };
             match step? {
                 Some(next) => (run, pause) = (next, FIRST_PAUSE),
-                None if self.rest(pause).await => pause = (pause * 2).min(LONGEST_PAUSE),
+                None if self.rest(pause).await => {
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    run.cancel = self.store.standing(run.run_id).await?.0;
+                }
                 // The process ends: whoever starts next goes on from the row.
                 None => return Ok(()),
             }
@@ -97,38 +101,62 @@ impl Service {
         }
     }
 
-    /// Asks for credits; `None` when billing is to be asked again.
-    async fn authorize(&self, run: &Run, hold: Hold) -> Result<Option<Run>, Error> {
-        let said = self.peers.billing.authorize(run).await;
-        let (started, expired) = match said {
-            Ok(Authorized::Allowed { reservation_id, budget, expire_time }) => {
-                let expired = expire_time <= self.house.now();
-                let run = self
-                    .store
-                    .step("runs.start_run", hold, |run, _| {
-                        Ok((run.started(reservation_id, budget)?, Vec::new()))
-                    })
-                    .await?;
-                (run, expired)
+    /// Asks for credits; `None` when billing is to be asked again. `reserved` is what the engine is to work
+    /// with: only who authorized has it.
+    async fn authorize(&self, run: &Run, reserved: &mut Option<Reserved>) -> Result<Option<Run>, Error> {
+        let hold = Hold::on(run);
+        match self.peers.billing.authorize(run).await {
+            Ok(Authorized::Allowed { reservation_id, budget, expire_time, prices }) => {
+                let asks = Run { reservation_id: Some(reservation_id), ..run.clone() };
+                let budget = match self.afford_input(&asks, &prices, budget).await {
+                    Some(Ok(budget)) => budget,
+                    Some(Err(error)) => return self.give_back(&asks, reservation_id, error).await,
+                    None => return self.not_yet(run).await,
+                };
+                let step = |run: Run, _| Ok((run.started(reservation_id, budget)?, Vec::new()));
+                let started = self.store.step("runs.start_run", hold, step).await?;
+                // A reservation made by an owner that died long ago holds no credits any more.
+                if expire_time <= self.house.now() {
+                    return self.interrupt(hold).await.map(Some);
+                }
+                *reserved = Some(Reserved { prices, expire_time });
+                Ok(Some(started))
             }
             Ok(Authorized::No(reason)) => {
-                return self.refuse(hold, model::Error::new(reason.clone(), said_no(&reason))).await;
+                self.refuse(hold, model::Error::new(reason.clone(), said_no(&reason))).await
             }
             Err(Error::Peer(refusal)) if is_final(&refusal) => {
-                return self.refuse(hold, model::Error::new(refusal.reason, &refusal.message)).await;
+                self.refuse(hold, model::Error::new(refusal.reason, &refusal.message)).await
             }
             Err(error) => {
                 let cause = souk_kit::status::chain(&error);
                 tracing::warn!(run = %run.run_id, cause, "billing did not authorize");
-                if !run.waited(self.house.now(), self.config.start()) {
-                    return Ok(None);
-                }
-                let error = model::Error::new(Reason::Unavailable.as_str(), "billing does not answer");
-                return self.not_started(hold, error).await;
+                self.not_yet(run).await
             }
-        };
-        // A reservation made by an owner that died long ago holds no credits any more.
-        if expired { self.interrupt(hold).await.map(Some) } else { Ok(Some(started)) }
+        }
+    }
+
+    /// Billing does not answer: the run waits, but not for ever.
+    async fn not_yet(&self, run: &Run) -> Result<Option<Run>, Error> {
+        if !run.waited(self.house.now(), self.config.start()) {
+            return Ok(None);
+        }
+        let error = model::Error::new(Reason::Unavailable.as_str(), "billing does not answer");
+        self.not_started(Hold::on(run), error).await
+    }
+
+    /// Refuses a run that may not have enough for its input, and frees what was reserved for it.
+    async fn give_back(
+        &self,
+        run: &Run,
+        reservation: ReservationId,
+        error: model::Error,
+    ) -> Result<Option<Run>, Error> {
+        match self.peers.billing.release(run, reservation).await {
+            Ok(_) => self.refuse(Hold::on(run), error).await,
+            Err(Error::Peer(refusal)) if is_final(&refusal) => self.refuse(Hold::on(run), error).await,
+            Err(_) => self.not_yet(run).await,
+        }
     }
 
     async fn refuse(&self, hold: Hold, error: model::Error) -> Result<Option<Run>, Error> {
@@ -141,11 +169,10 @@ impl Service {
         self.store.step("runs.fail_start", hold, step).await.map(Some)
     }
 
-    /// The engine's work is lost with its owner: what was written down as used is settled, nothing else.
+    /// The engine's work is lost with its owner, or was never begun: what was written down as used is settled,
+    /// nothing else.
     async fn interrupt(&self, hold: Hold) -> Result<Run, Error> {
-        let text = "the process that ran it ended before the run did";
-        let error = model::Error::new(Reason::RunInterrupted.as_str(), text);
-        let step = |run: Run, _| Ok((run.concluded(Some(error.clone()))?, Vec::new()));
+        let step = |run: Run, _| Ok((run.cut(interrupted())?, Vec::new()));
         self.store.step("runs.interrupt_run", hold, step).await
     }
 
@@ -184,9 +211,19 @@ impl Service {
     }
 }
 
+/// What a run says of itself whose owner is gone.
+pub(super) fn interrupted() -> model::Error {
+    let text = "the process that ran it ended before the run did";
+    model::Error::new(Reason::RunInterrupted.as_str(), text)
+}
+
+fn stopped(run: Run, now: Time) -> Made {
+    Ok((run.stopped(now)?, Vec::new()))
+}
+
 /// Whether billing would say the same again: it understood and said no. Anything else, a token that is not
 /// accepted included, is tried again, since giving up means to charge nothing.
-fn is_final(refusal: &Refusal) -> bool {
+pub(super) fn is_final(refusal: &Refusal) -> bool {
     let class = error::reason(&refusal.reason).map(Reason::class);
     matches!(class, Some(Class::Invalid | Class::NotFound | Class::Precondition | Class::Exists))
 }

@@ -1,90 +1,163 @@
-//! Lets an engine work on a run and writes down what it says as it says it.
+//! Lets an engine work on a run and writes down what it says as it says it, until the flow ends, the budget
+//! does, or the run is to be stopped.
 //!
-//! Nothing compares usage with the budget here yet: prices are billing's, and the rule for overruns comes
-//! with Extend. What an engine says is bounded and checked, never believed.
+//! What an engine says is bounded and checked, never believed. Usage is priced as it arrives: near the end of
+//! the budget more is reserved, and where that is refused the engine is stopped with the next thing it says.
 
 use std::time::Duration;
 
 use souk_types::Reason;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Interval, MissedTickBehavior};
 
-use super::Service;
+use super::{
+    Service,
+    afford::{Purse, Reserved},
+    heard::{Heard, broken, named},
+};
 use crate::{
-    error::{self, Error},
-    model::{self, Happening, Progress, Run},
-    peers::Execution,
-    store::Hold,
+    error::Error,
+    model::{self, Happening, Meter, Run},
+    store::{self, Hold},
 };
 
 /// How often what an engine says is written down: watchers see ten changes a second at the most.
 const FLUSH: Duration = Duration::from_millis(100);
+/// How often one looks whether the run is to be stopped, where another process was told so, and whether its
+/// reservation is about to expire.
+const LOOK: Duration = Duration::from_secs(1);
 
-/// What an engine said so far.
-#[derive(Default)]
-struct Heard {
-    progress: Progress,
-    /// Whether something is not written down yet.
-    fresh: bool,
-    /// Bytes of all pieces and of all outputs: each is kept.
-    pieces: usize,
-    outputs: usize,
+/// How an engine's work ended.
+pub(super) enum End {
+    /// The flow ended well.
+    Done,
+    /// The flow ended badly, or had to be ended.
+    Failed(model::Error),
+    /// It was cut off, since the run is to be stopped.
+    Stopped,
 }
 
 impl Service {
     /// Runs the flow to its end, however that is, and leaves the run SETTLING.
-    pub(super) async fn execute(&self, run: &Run, hold: Hold) -> Result<Run, Error> {
-        let mut heard = Heard::default();
-        let end = self.listen(run, hold, &mut heard).await?;
+    pub(super) async fn execute(&self, run: &Run, reserved: Reserved) -> Result<Run, Error> {
+        let meter = Meter::new(reserved.prices, run.budget);
+        let mut heard = Heard::new(self.config.output_bytes);
+        let mut purse = Purse::new(meter, reserved.expire_time);
+        let end = self.hear_out(run, &mut heard, &mut purse).await?;
+        if !matches!(end, End::Done) {
+            heard.keep_partial();
+        }
         let progress = &heard.progress;
-        let step =
-            |run: Run, _| Ok((run.progressed(progress)?.concluded(end.clone())?, progress.pieces.clone()));
-        self.store.step("runs.conclude_run", hold, step).await
+        let step = |run: Run, _| {
+            let run = run.progressed(progress)?;
+            let run = match &end {
+                End::Done => run.concluded(None)?,
+                End::Failed(error) => run.concluded(Some(error.clone()))?,
+                End::Stopped => run.cut(super::drive::interrupted())?,
+            };
+            Ok((run, progress.pieces.clone()))
+        };
+        self.store.step("runs.conclude_run", Hold::on(run), step).await
     }
 
-    /// Hears the engine out; the inner error says how the flow failed, an outer one is about our own rows.
-    async fn listen(&self, run: &Run, hold: Hold, heard: &mut Heard) -> Result<Option<model::Error>, Error> {
+    /// Hears the engine out; an error is about our own rows.
+    async fn hear_out(&self, run: &Run, heard: &mut Heard, purse: &mut Purse) -> Result<End, Error> {
+        let hold = Hold::on(run);
         let limit = tokio::time::sleep(self.config.execute());
-        tokio::pin!(limit);
+        let mut to_stop = self.ears.bell(store::to_stop(run.run_id));
+        // Touches no row: what is not polled while another branch works must hold nothing.
+        let silence = self.ears.silence(run.run_id, self.config.unheard());
+        tokio::pin!(limit, silence);
+        // Whoever was told before the bell was there.
+        if self.store.standing(run.run_id).await?.0.is_some() {
+            return Ok(End::Stopped);
+        }
         let mut execution = tokio::select! {
             execution = self.peers.runner.execute(run) => match execution {
                 Ok(execution) => execution,
-                Err(error) => return Ok(Some(broken(&error))),
+                Err(error) => return Ok(End::Failed(broken(&error))),
             },
-            () = &mut limit => return Ok(Some(self.too_long())),
+            () = to_stop.rung() => return Ok(End::Stopped),
+            () = &mut limit => return Ok(self.too_long()),
         };
-        let mut flush = tokio::time::interval(FLUSH);
-        flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut flush, mut look) = (every(FLUSH), every(LOOK));
         loop {
             tokio::select! {
-                end = self.hear(&mut execution, heard) => if let Some(end) = end { return Ok(end) },
+                said = execution.next() => {
+                    // Never cut short: what was said once is not said again.
+                    if let Some(end) = self.hear(run, said, heard, purse).await {
+                        return Ok(end);
+                    }
+                }
                 // Never cut short: a write whose answer is not heard would be written twice.
                 _ = flush.tick() => self.record(hold, heard).await?,
-                () = &mut limit => return Ok(Some(self.too_long())),
+                _ = look.tick() => {
+                    self.hold_on(run, purse).await;
+                    if self.store.standing(run.run_id).await?.0.is_some() {
+                        return Ok(End::Stopped);
+                    }
+                }
+                () = to_stop.rung() => return Ok(End::Stopped),
+                () = &mut silence => {
+                    if self.nobody_listens(run).await? {
+                        return Ok(End::Stopped);
+                    }
+                    silence.set(self.ears.silence(run.run_id, self.config.unheard()));
+                }
+                () = &mut limit => return Ok(self.too_long()),
             }
         }
     }
 
-    fn too_long(&self) -> model::Error {
-        let text = format!("the flow took longer than {} seconds", self.config.execute_seconds);
-        model::Error::new(Reason::DeadlineExceeded.as_str(), &text)
+    /// Nobody listened here for long enough. Unless somebody does elsewhere, it is written down that the run is
+    /// to be stopped.
+    async fn nobody_listens(&self, run: &Run) -> Result<bool, Error> {
+        if !self.is_alone() {
+            let (_, elsewhere) = self.store.standing(run.run_id).await?;
+            if self.house.now().since(elsewhere) < self.config.unheard() {
+                return Ok(false);
+            }
+        }
+        self.store.unheard(run.run_id).await?;
+        Ok(true)
     }
 
-    /// One thing that the engine says; the flow's end when there is no more.
-    async fn hear(&self, execution: &mut Execution, heard: &mut Heard) -> Option<Option<model::Error>> {
-        let said = match execution.next().await {
+    fn too_long(&self) -> End {
+        let text = format!("the flow took longer than {} seconds", self.config.execute_seconds);
+        End::Failed(model::Error::new(Reason::DeadlineExceeded.as_str(), &text))
+    }
+
+    /// Takes one thing that the engine says; the flow's end when there is no more.
+    async fn hear(
+        &self,
+        run: &Run,
+        said: Result<Option<Happening>, Error>,
+        heard: &mut Heard,
+        purse: &mut Purse,
+    ) -> Option<End> {
+        let said = match said {
             Ok(Some(said)) => said,
             Ok(None) => {
                 let text = "the engine stopped without saying how the flow ended";
-                return Some(Some(model::Error::new(Reason::RunInterrupted.as_str(), text)));
+                return Some(End::Failed(model::Error::new(Reason::RunInterrupted.as_str(), text)));
             }
-            Err(error) => return Some(Some(broken(&error))),
+            Err(error) => return Some(End::Failed(broken(&error))),
         };
-        let limit = usize::try_from(self.config.output_bytes).unwrap_or(usize::MAX);
+        let goes_on = matches!(said, Happening::Piece(_) | Happening::Used(_));
         match said {
-            Happening::Done => Some(None),
-            Happening::Failed(error) => Some(Some(named(error))),
-            said => heard.take(said, limit).err().map(Some),
+            Happening::Done => return Some(End::Done),
+            Happening::Failed(error) => return Some(End::Failed(named(error))),
+            said => {
+                if let Err(error) = heard.take(said) {
+                    return Some(End::Failed(error));
+                }
+            }
         }
+        if !goes_on {
+            return None;
+        }
+        let exhausted = self.afford(run, &heard.progress.usage, purse).await;
+        heard.progress.budget = Some(purse.budget());
+        exhausted.map(End::Failed)
     }
 
     async fn record(&self, hold: Hold, heard: &mut Heard) -> Result<(), Error> {
@@ -100,56 +173,8 @@ impl Service {
     }
 }
 
-impl Heard {
-    fn take(&mut self, said: Happening, limit: usize) -> Result<(), model::Error> {
-        match said {
-            Happening::Piece(piece) => {
-                self.pieces = within(self.pieces, piece.text.len() + piece.component_id.len(), limit)?;
-                self.progress.add(piece);
-            }
-            Happening::Output(output) => {
-                let bytes = output.text.len() + output.component_id.len() + output.display_name.len();
-                self.outputs = within(self.outputs, bytes, limit)?;
-                self.progress.outputs.push(output);
-            }
-            Happening::Used(report) => {
-                for (dimension, quantity) in report {
-                    let added = self.progress.usage.add(&dimension, quantity);
-                    added.map_err(|bad| model::Error::new(Reason::Internal.as_str(), &bad.to_string()))?;
-                }
-            }
-            Happening::Done | Happening::Failed(_) | Happening::Other => return Ok(()),
-        }
-        self.fresh = true;
-        Ok(())
-    }
-}
-
-fn within(before: usize, more: usize, limit: usize) -> Result<usize, model::Error> {
-    let after = before.saturating_add(more);
-    if after <= limit {
-        return Ok(after);
-    }
-    let text = format!("the outputs are larger than {limit} bytes");
-    Err(model::Error::new(Reason::FlowFailed.as_str(), &text))
-}
-
-/// A flow's own failure, under a reason of the registry.
-fn named(error: model::Error) -> model::Error {
-    let known = error::reason(&error.reason).unwrap_or(Reason::FlowFailed);
-    model::Error { reason: known.as_str().to_owned(), ..error }
-}
-
-/// What became of a flow whose engine refused it or went away.
-fn broken(error: &Error) -> model::Error {
-    let Error::Peer(refusal) = error else {
-        return model::Error::new(Reason::Internal.as_str(), "the engine's answer cannot be read");
-    };
-    match error::reason(&refusal.reason) {
-        Some(reason) if reason != Reason::Internal => model::Error::new(reason.as_str(), &refusal.message),
-        _ if refusal.is_transient() => {
-            model::Error::new(Reason::Unavailable.as_str(), "the runner does not answer")
-        }
-        _ => model::Error::new(Reason::RunInterrupted.as_str(), "the engine broke off"),
-    }
+fn every(span: Duration) -> Interval {
+    let mut interval = tokio::time::interval(span);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
 }

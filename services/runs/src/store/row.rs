@@ -52,6 +52,8 @@ pub(super) mod run {
         pub next_attempt_time: i64,
         pub last_place: i64,
         pub version: i64,
+        pub cancel: String,
+        pub heard_time: i64,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
@@ -149,6 +151,7 @@ pub(super) fn read(row: run::Model) -> Result<Run, DbError> {
         next_attempt_time: Time::from_micros(row.next_attempt_time),
         sequence: row.last_place,
         version: row.version,
+        cancel: if row.cancel.is_empty() { None } else { Some(row.cancel.parse().map_err(bad("cancel"))?) },
     })
 }
 
@@ -169,6 +172,7 @@ pub(super) fn whole(run: &Run) -> Result<run::ActiveModel, DbError> {
         input: Set(run.input.clone()),
         session_id: Set(run.session_id.clone()),
         create_time: Set(run.create_time.micros()),
+        heard_time: Set(run.create_time.micros()),
         ..changed(run)?
     })
 }
@@ -198,6 +202,7 @@ pub(super) fn changed(run: &Run) -> Result<run::ActiveModel, DbError> {
         next_attempt_time: Set(run.next_attempt_time.micros()),
         last_place: Set(run.sequence),
         version: Set(run.version),
+        cancel: Set(run.cancel.map(|cancel| cancel.as_str().to_owned()).unwrap_or_default()),
         ..run::ActiveModel::default()
     })
 }

@@ -15,7 +15,7 @@ use souk_db::{
 use souk_types::{EventId, RunId, Time};
 
 use super::{
-    Hold, Store,
+    Hold, Store, over,
     row::{self, run::Column},
 };
 use crate::{
@@ -60,6 +60,9 @@ impl Store {
                     answer(&tx, &run, now).await?;
                 }
                 tx.ring(run.run_id.to_string());
+                if run.state.is_over() {
+                    tx.ring(over(run.run_id));
+                }
                 Ok(run)
             })
             .await
@@ -166,6 +169,7 @@ fn told(tx: &Tx, run: &Run, now: Time) -> souk_types::Event {
     let verb = match run.state {
         State::Succeeded => "Succeeded",
         State::Refused => "Refused",
+        State::Cancelled => "Cancelled",
         State::Queued | State::Running | State::Settling | State::Failed => "Failed",
     };
     let usage: serde_json::Map<_, _> =

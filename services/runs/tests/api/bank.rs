@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use tonic::{Request, Response, Status};
 
 pub(crate) const START: i64 = 1_000;
-const BUDGET: i64 = 100;
+pub(crate) const BUDGET: i64 = 100;
 
 /// Where the bank falls silent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,11 +28,14 @@ pub(crate) enum Point {
     AfterSettle,
     BeforeRelease,
     AfterRelease,
+    BeforeExtend,
+    AfterExtend,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 enum Standing {
-    Open,
+    /// With so much reserved.
+    Open(i64),
     Settled(Box<pb::SettleResponse>),
     Released,
 }
@@ -44,10 +47,23 @@ struct Books {
     authorized: BTreeMap<String, pb::AuthorizeResponse>,
     /// Every request id that came, repeats too.
     asked: Vec<String>,
+    extended: BTreeMap<String, pb::ExtendResponse>,
+    prices: Vec<pb::Price>,
+    lifetime: Option<Duration>,
     refuse: Option<&'static str>,
     unpriced: Option<&'static str>,
     fail: Vec<Fault>,
     silent: Option<Point>,
+}
+
+impl Books {
+    fn cost(&self, used: &[pb::Quantity]) -> i64 {
+        let price = |dimension: &str| match self.prices.as_slice() {
+            [] => 1,
+            prices => prices.iter().find(|one| one.dimension == dimension).map_or(0, |one| one.amount_micros),
+        };
+        used.iter().map(|used| used.quantity * price(&used.dimension)).sum()
+    }
 }
 
 pub(crate) struct Bank {
@@ -71,6 +87,26 @@ impl Bank {
         self.books.lock().unwrap().refuse = reason;
     }
 
+    /// Reservations are settled at these prices for each unit; without any, each unit of all costs one.
+    pub(crate) fn price(&self, prices: &[(&str, i64)]) {
+        let price = |(dimension, amount_micros): &(&str, i64)| pb::Price {
+            dimension: (*dimension).to_owned(),
+            amount_micros: *amount_micros,
+            per: 1,
+        };
+        self.books.lock().unwrap().prices = prices.iter().map(price).collect();
+    }
+
+    /// Adds to what is free.
+    pub(crate) fn give(&self, more: i64) {
+        self.books.lock().unwrap().available += more;
+    }
+
+    /// Reservations hold for so long.
+    pub(crate) fn lifetime(&self, lifetime: Duration) {
+        self.books.lock().unwrap().lifetime = Some(lifetime);
+    }
+
     /// Settles know no price for this dimension.
     pub(crate) fn unprice(&self, dimension: &'static str) {
         self.books.lock().unwrap().unpriced = Some(dimension);
@@ -85,13 +121,18 @@ impl Bank {
     pub(crate) fn charged(&self) -> i64 {
         let books = self.books.lock().unwrap();
         for (id, standing) in &books.reservations {
-            assert_ne!(*standing, Standing::Open, "{id} is open");
+            assert!(!matches!(standing, Standing::Open(_)), "{id} is open");
         }
         START - books.available
     }
 
     pub(crate) fn reservations(&self) -> usize {
         self.books.lock().unwrap().reservations.len()
+    }
+
+    /// How many different questions for more or longer came.
+    pub(crate) fn extensions(&self) -> usize {
+        self.books.lock().unwrap().extended.len()
     }
 
     /// How many different calls of a kind came.
@@ -119,20 +160,21 @@ impl Bank {
         if let Some(first) = books.authorized.get(&request_id) {
             return first.clone();
         }
+        let lifetime = books.lifetime.unwrap_or(Duration::from_secs(900));
         let answer = if let Some(reason) = books.refuse {
             pb::AuthorizeResponse { reason: reason.to_owned(), ..Default::default() }
         } else {
             books.available -= BUDGET;
             let bits = u128::try_from(books.reservations.len()).unwrap();
             let reservation_id = ReservationId::from_bits(bits).to_string();
-            books.reservations.insert(reservation_id.clone(), Standing::Open);
+            books.reservations.insert(reservation_id.clone(), Standing::Open(BUDGET));
             pb::AuthorizeResponse {
                 allowed: true,
                 reservation_id,
                 budget_micros: BUDGET,
-                expire_time: Some(wire::timestamp(self.clock.now() + Duration::from_secs(900))),
+                expire_time: Some(wire::timestamp(self.clock.now() + lifetime)),
                 reason: String::new(),
-                prices: Vec::new(),
+                prices: books.prices.clone(),
             }
         };
         books.authorized.insert(request_id, answer.clone());
@@ -143,17 +185,18 @@ impl Bank {
         let mut books = self.books.lock().unwrap();
         books.asked.push(ask.request_id);
         let unpriced = books.unpriced;
-        match books.reservations.get(&ask.reservation_id) {
+        let held = match books.reservations.get(&ask.reservation_id) {
             Some(Standing::Settled(first)) => return Ok((**first).clone()),
-            Some(Standing::Open) => {}
+            Some(Standing::Open(held)) => *held,
             other => panic!("settled {other:?}"),
-        }
+        };
         if let Some(used) = ask.usage.iter().find(|used| Some(used.dimension.as_str()) == unpriced) {
             let fault = Fault::new(Reason::DimensionUnknown, "billing", "no price");
             return Err(fault.with("dimension", &used.dimension));
         }
-        let cost: i64 = ask.usage.iter().map(|used| used.quantity).sum();
-        books.available += BUDGET - cost;
+        let cost = books.cost(&ask.usage);
+        let charged = cost.min(held + books.available);
+        books.available += held - charged;
         let bits = u128::try_from(books.reservations.len()).unwrap();
         let answer = pb::SettleResponse {
             balance_micros: books.available,
@@ -162,7 +205,8 @@ impl Bank {
                 receipt_id: ReceiptId::from_bits(bits).to_string(),
                 reservation_id: ask.reservation_id.clone(),
                 cost_micros: cost,
-                charged_micros: cost,
+                charged_micros: charged,
+                overrun_micros: cost - charged,
                 ..Default::default()
             }),
         };
@@ -170,11 +214,42 @@ impl Bank {
         Ok(answer)
     }
 
+    fn extend_by(&self, ask: pb::ExtendRequest) -> pb::ExtendResponse {
+        let mut books = self.books.lock().unwrap();
+        books.asked.push(ask.request_id.clone());
+        if let Some(first) = books.extended.get(&ask.request_id) {
+            return first.clone();
+        }
+        let more = books.cost(&ask.estimate);
+        let Some(Standing::Open(held)) = books.reservations.get(&ask.reservation_id).cloned() else {
+            panic!("extends what is not open");
+        };
+        let hold = ask.time_to_live.and_then(wire::span).unwrap_or(Duration::from_secs(900));
+        let mut answer = pb::ExtendResponse {
+            reason: "INSUFFICIENT_CREDITS".to_owned(),
+            budget_micros: held,
+            expire_time: Some(wire::timestamp(self.clock.now() + hold)),
+            allowed: false,
+        };
+        if more <= books.available {
+            books.available -= more;
+            books.reservations.insert(ask.reservation_id, Standing::Open(held + more));
+            answer = pb::ExtendResponse {
+                allowed: true,
+                budget_micros: held + more,
+                reason: String::new(),
+                ..answer
+            };
+        }
+        books.extended.insert(ask.request_id, answer.clone());
+        answer
+    }
+
     fn free(&self, ask: pb::ReleaseRequest) -> i64 {
         let mut books = self.books.lock().unwrap();
         books.asked.push(ask.request_id);
         match books.reservations.insert(ask.reservation_id, Standing::Released) {
-            Some(Standing::Open) => books.available += BUDGET,
+            Some(Standing::Open(held)) => books.available += held,
             Some(Standing::Released) => {}
             other => panic!("released {other:?}"),
         }
@@ -271,8 +346,16 @@ impl BillingService for Bank {
         panic!("runs reads no ledger")
     }
 
-    async fn extend(&self, _: Request<pb::ExtendRequest>) -> Result<Response<pb::ExtendResponse>, Status> {
-        panic!("not yet")
+    async fn extend(
+        &self,
+        request: Request<pb::ExtendRequest>,
+    ) -> Result<Response<pb::ExtendResponse>, Status> {
+        let (_, ask) = open(request)?;
+        self.pass(Point::BeforeExtend).await;
+        self.trouble()?;
+        let answer = self.extend_by(ask);
+        self.pass(Point::AfterExtend).await;
+        Ok(Response::new(answer))
     }
 
     async fn reverse_top_up(

@@ -20,6 +20,8 @@ pub(crate) enum Act {
     Say(Event),
     /// Waits until the test lets it go on.
     Wait,
+    /// Says this for ever, with what was used in each turn of it.
+    Forever(Box<[Event]>),
     /// Breaks off with this reason.
     Break(Reason),
 }
@@ -61,6 +63,8 @@ pub(crate) struct Engine {
     pub(crate) gate: Arc<Semaphore>,
     /// Told when a wait begins.
     pub(crate) waiting: Arc<Notify>,
+    /// Told when an execution's stream is dropped.
+    pub(crate) ended: Arc<Notify>,
 }
 
 impl Default for Engine {
@@ -78,6 +82,7 @@ impl Default for Engine {
             executed: Mutex::default(),
             gate: Arc::new(Semaphore::new(0)),
             waiting: Arc::default(),
+            ended: Arc::default(),
         }
     }
 }
@@ -92,6 +97,48 @@ impl Engine {
     }
 }
 
+/// Told when the engine is stopped or done: its stream is dropped.
+struct Ended(Arc<Notify>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+fn async_stream(
+    script: Vec<Act>,
+    gate: Arc<Semaphore>,
+    waiting: Arc<Notify>,
+    ended: Ended,
+) -> impl Stream<Item = Result<pb::ExecuteResponse, Status>> {
+    let acts = script.into_iter().map(|act| match act {
+        Act::Forever(events) => {
+            let count = events.len();
+            let again = (0..).map(move |at: usize| Act::Say(events[at % count].clone()));
+            Box::new(again) as Box<dyn Iterator<Item = Act> + Send>
+        }
+        act => Box::new(std::iter::once(act)),
+    });
+    futures::stream::iter(acts.flatten()).filter_map(move |act| {
+        let (gate, waiting, _ended) = (Arc::clone(&gate), Arc::clone(&waiting), &ended);
+        async move {
+            // An engine that never waits must not keep the thread.
+            tokio::task::yield_now().await;
+            match act {
+                Act::Say(event) => Some(Ok(pb::ExecuteResponse { event: Some(event) })),
+                Act::Break(reason) => Some(Err(status(Fault::new(reason, "runner", "it broke")))),
+                Act::Wait => {
+                    waiting.notify_one();
+                    gate.acquire().await.unwrap().forget();
+                    None
+                }
+                Act::Forever(_) => None,
+            }
+        }
+    })
+}
+
 type Said = Pin<Box<dyn Stream<Item = Result<pb::ExecuteResponse, Status>> + Send>>;
 
 #[tonic::async_trait]
@@ -103,20 +150,8 @@ impl RunnerService for Engine {
         self.executed.lock().unwrap().push(ask);
         let (gate, waiting) = (Arc::clone(&self.gate), Arc::clone(&self.waiting));
         let script = self.script.lock().unwrap().clone();
-        let said = futures::stream::iter(script).filter_map(move |act| {
-            let (gate, waiting) = (Arc::clone(&gate), Arc::clone(&waiting));
-            async move {
-                match act {
-                    Act::Say(event) => Some(Ok(pb::ExecuteResponse { event: Some(event) })),
-                    Act::Break(reason) => Some(Err(status(Fault::new(reason, "runner", "it broke")))),
-                    Act::Wait => {
-                        waiting.notify_one();
-                        gate.acquire().await.unwrap().forget();
-                        None
-                    }
-                }
-            }
-        });
+        let ended = Arc::clone(&self.ended);
+        let said = async_stream(script, gate, waiting, Ended(ended));
         Ok(Response::new(Box::pin(said)))
     }
 

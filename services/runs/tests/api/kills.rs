@@ -130,3 +130,78 @@ fn a_queued_run_whose_reservation_is_long_expired_is_not_executed() {
     assert_eq!((made.state(), made.error.unwrap().reason.as_str()), (State::Failed, "RUN_INTERRUPTED"));
     assert_eq!((world.engine.executed().len(), made.charged_micros), (0, 0));
 }
+
+#[test]
+fn a_run_that_was_to_be_stopped_is_stopped_by_whoever_comes_next() {
+    let maker = runtime();
+    let world = maker.block_on(World::new());
+    world.engine.script(vec![used("runs", 1), Act::Wait, done()]);
+    // Billing falls silent when the run that was cancelled is to be settled.
+    world.bank.silence(Some(Point::BeforeSettle));
+    let first = runtime();
+    let boot = first.block_on(async {
+        let boot = world.boot().await;
+        let client = boot.member();
+        tokio::spawn(async move { run(&client, "r").await });
+        soon("the execution", world.engine.waiting.notified()).await;
+        let ask = souk_proto::souk::runs::v1::CancelRunRequest {
+            run_id: world.engine.executed()[0].run_id.clone(),
+            request_id: "c".to_owned(),
+        };
+        let client = boot.member();
+        tokio::spawn(async move { client.clone().cancel_run(ask).await });
+        soon("the silence", world.bank.reached.notified()).await;
+        boot
+    });
+    first.shutdown_background();
+    std::mem::forget(boot);
+    world.bank.silence(None);
+    let second = runtime();
+    let made = second.block_on(async {
+        let boot = world.boot().await;
+        soon("the run", run(&boot.member(), "r")).await.unwrap()
+    });
+    second.shutdown_background();
+    maker.shutdown_background();
+    assert_eq!((made.state(), made.charged_micros), (State::Cancelled, 1));
+    assert_eq!((world.bank.charged(), world.bank.different("settle")), (1, 1));
+}
+
+#[test]
+fn a_run_killed_while_it_asks_for_more_pays_what_was_written_down() {
+    for point in [Point::BeforeExtend, Point::AfterExtend] {
+        let (world, made) =
+            die_and_recover_priced(vec![used("output_tokens", 101), piece("a"), Act::Wait], &point);
+        assert_eq!((made.state(), made.error.unwrap().reason.as_str()), (State::Failed, "RUN_INTERRUPTED"));
+        // Usage that was heard and not yet written down is lost with the process, never charged twice.
+        assert!(made.charged_micros == 0 || made.charged_micros == 101, "{point:?}");
+        assert_eq!(world.bank.charged(), made.charged_micros, "{point:?}");
+    }
+}
+
+fn die_and_recover_priced(script: Vec<Act>, point: &Point) -> (World, Run) {
+    let maker = runtime();
+    let world = maker.block_on(World::new());
+    world.bank.price(&[("output_tokens", 1)]);
+    world.engine.script(script);
+    world.bank.silence(Some(*point));
+    let first = runtime();
+    let boot = first.block_on(async {
+        let boot = world.boot().await;
+        let client = boot.member();
+        tokio::spawn(async move { run(&client, "r").await });
+        soon("the silence", world.bank.reached.notified()).await;
+        boot
+    });
+    first.shutdown_background();
+    std::mem::forget(boot);
+    world.bank.silence(None);
+    let second = runtime();
+    let made = second.block_on(async {
+        let boot = world.boot().await;
+        soon("the run", run(&boot.member(), "r")).await.unwrap()
+    });
+    second.shutdown_background();
+    maker.shutdown_background();
+    (world, made)
+}

@@ -8,6 +8,8 @@
 )]
 
 mod bank;
+mod budget;
+mod cancel;
 mod engine;
 mod kills;
 mod limits;

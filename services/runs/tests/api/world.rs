@@ -27,7 +27,7 @@ pub(crate) const ORG: OrgId = OrgId::from_bits(1);
 pub(crate) const PROJECT: ProjectId = ProjectId::from_bits(2);
 pub(crate) const INSTANCE: InstanceId = InstanceId::from_bits(3);
 /// How long a test waits for what must come; long, since the machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What outlives a process: the database and the peers.
 pub(crate) struct World {

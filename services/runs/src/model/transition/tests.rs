@@ -54,6 +54,10 @@ fn step(run: Run, which: u8) -> Result<Run, Illegal> {
         6 => run.closed(Bill::default(), NOW),
         7 => run.unsettled(failure(), NOW),
         8 => run.unpriced("runs"),
+        10 => run.to_stop(Cancel::Asked),
+        11 => run.to_stop(Cancel::Unheard),
+        12 => run.stopped(NOW),
+        13 => run.cut(failure()),
         _ => run.taken("other", NOW),
     }
 }
@@ -85,6 +89,27 @@ fn a_failed_run_settles_what_it_used_and_releases_when_it_used_nothing() {
 }
 
 #[test]
+fn a_run_is_cancelled_where_an_engine_may_still_be_stopped() {
+    let queued = step(queued(), 10).unwrap();
+    assert_eq!(queued.next(true), Next::Stop);
+    let over = step(queued.clone(), 12).unwrap();
+    assert_eq!((over.state, over.error.unwrap().reason.as_str()), (State::Cancelled, "RUN_CANCELLED"));
+    // The first reason stays; with credits reserved they are given back, or what was used is settled.
+    let running = step(step(queued, 0).unwrap(), 11).unwrap();
+    assert_eq!((running.cancel, running.next(true)), (Some(Cancel::Asked), Next::Interrupt));
+    let unused = step(running.clone(), 13).unwrap();
+    assert_eq!(unused.next(false), Next::Release(RESERVATION));
+    assert_eq!(step(unused, 6).unwrap().state, State::Cancelled);
+    let used = step(step(running.clone(), 3).unwrap(), 13).unwrap();
+    assert_eq!(used.next(false), Next::Settle(RESERVATION));
+    // Whoever came to an end of its own before it was stopped has that end.
+    assert_eq!(step(step(running.clone(), 4).unwrap(), 6).unwrap().state, State::Succeeded);
+    assert_eq!(step(step(running.clone(), 5).unwrap(), 6).unwrap().state, State::Failed);
+    let settling = step(running, 4).unwrap();
+    assert_eq!(step(settling, 10).unwrap_err().step, "be cancelled");
+}
+
+#[test]
 fn the_past_is_told_without_what_came_later() {
     let over = step(step(step(step(queued(), 0).unwrap(), 3).unwrap(), 4).unwrap(), 6).unwrap();
     let then = |state| over.clone().when_it_came(state, 1);
@@ -99,7 +124,7 @@ fn the_past_is_told_without_what_came_later() {
 
 proptest! {
     #[test]
-    fn a_run_only_goes_forward_and_every_change_is_a_new_version(steps in proptest::collection::vec(0_u8..10, 0..24)) {
+    fn a_run_only_goes_forward_and_every_change_is_a_new_version(steps in proptest::collection::vec(0_u8..14, 0..24)) {
         let mut run = queued();
         for which in steps {
             let before = run.clone();
