@@ -4,3 +4,6 @@ pub(crate) mod notify;
 pub(crate) mod smtp;
 
 pub(crate) use notify::{Letter, Notifier};
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,6 +1,7 @@
 //! The part as the mesh sees it: built by `build`, called over the pipe, with a bank in billing's place.
 
 mod keys;
+mod people;
 mod projects;
 mod sign_in;
 mod workspace;
@@ -173,7 +174,7 @@ pub(super) struct Stage {
     db: Database,
     bank: Arc<Bank>,
     gateway: House,
-    hand: Service,
+    hand: Arc<Service>,
     _mesh: Mesh,
     _dir: tempfile::TempDir,
 }
@@ -204,7 +205,7 @@ impl Stage {
         let counter = bank_server::BillingServiceServer::new(Counter(Arc::clone(&bank)));
         mesh.serve(&billing, Mounted::new(Routes::new(counter))).unwrap();
         let gateway = mesh.house(PartName::Gateway).unwrap();
-        let hand = Service::new(&house, Store::new((*db).clone()), config).unwrap();
+        let hand = Arc::new(Service::new(&house, Store::new((*db).clone()), config).unwrap());
         Self { db, bank, gateway, hand, _mesh: mesh, _dir: dir }
     }
 

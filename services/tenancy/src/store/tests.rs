@@ -1,5 +1,8 @@
 //! What the tables keep, on every engine: one effect a command, one winner a race, no secret in a row.
 
+mod keep;
+mod streams;
+
 use std::{collections::BTreeSet, time::Duration};
 
 use futures::future::join_all;
@@ -17,6 +20,19 @@ use crate::model::{
 
 const TRIAL: Credits = Credits::from_micros(5);
 const MANY: u64 = 100;
+
+fn terms() -> Terms {
+    crate::Config::default().invitations()
+}
+
+fn bounds() -> Bounds {
+    crate::Config::default().bounds()
+}
+
+fn codes(store: &Store) -> Codes {
+    let mint = || Credential::mint(Kind::InvitationCode, store.random()).hash();
+    Codes { code_hash: mint(), mail_hash: mint(), sealed: "sealed".into() }
+}
 
 fn rules() -> Rules {
     Rules { amount: TRIAL, ..crate::Config::default().trials() }
