@@ -121,7 +121,7 @@ reasons! {
     InstancePaused = "INSTANCE_PAUSED", Precondition, "the instance is paused", "see its pause reasons; a top-up or a resume brings it back";
     InstanceTerminated = "INSTANCE_TERMINATED", Precondition, "the instance was terminated", "activate a new one";
     InstanceFailed = "INSTANCE_FAILED", Precondition, "provisioning failed", "see the instance's conditions for the remedy";
-    IllegalTransition = "ILLEGAL_TRANSITION", Precondition, "the instance cannot go there from its present state", "read the state first";
+    IllegalTransition = "ILLEGAL_TRANSITION", Precondition, "it cannot go there from its present state", "read the state first";
     PlanNeedsPurchase = "PLAN_NEEDS_PURCHASE", Precondition, "the plan is not self-service", "buy the plan in the shop";
     // delivery
     DesiredStateConflict = "DESIRED_STATE_CONFLICT", Aborted, "another writer moved the desired-state repository", "nothing to do: it is tried again";
