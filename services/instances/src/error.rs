@@ -2,8 +2,8 @@
 
 use souk_kit::Refusal;
 use souk_types::{
-    Fault, Reason, Violation,
-    id::{InstanceId, OfferingId, OfferingVersionId, PlanId, ProjectId},
+    Fault, Reason, Time, Violation,
+    id::{InstanceId, OfferingVersionId, PlanId, ProjectId},
 };
 
 use crate::model::{PauseReasons, Refused, State};
@@ -61,11 +61,19 @@ pub(crate) enum Error {
     #[error("{} fields of the configuration are wrong", .0.len())]
     ConfigInvalid(Vec<Violation>),
     /// The operator paused the offering.
-    #[error("the operator paused the offering")]
-    OfferingPaused(OfferingId),
+    #[error("the operator paused the offering {slug:?}")]
+    OfferingPaused {
+        /// The offering's slug.
+        slug: String,
+    },
     /// The offering is not sold any more.
-    #[error("the offering is not sold any more")]
-    OfferingEnded(OfferingId),
+    #[error("the offering {slug:?} is not sold any more")]
+    OfferingEnded {
+        /// The offering's slug.
+        slug: String,
+        /// When it ends, or ended.
+        end_time: Option<Time>,
+    },
     /// Another part refused or does not answer.
     #[error("{}", .0.message)]
     Refused(#[from] Refusal),
@@ -117,8 +125,14 @@ impl From<Error> for Fault {
                 invalid.reason = Reason::ConfigInvalid;
                 invalid
             }
-            Error::OfferingPaused(id) => fault(Reason::OfferingPaused).with("offering_id", id),
-            Error::OfferingEnded(id) => fault(Reason::OfferingEnded).with("offering_id", id),
+            Error::OfferingPaused { ref slug } => fault(Reason::OfferingPaused).with("offering_slug", slug),
+            Error::OfferingEnded { ref slug, end_time } => {
+                let fault = fault(Reason::OfferingEnded).with("offering_slug", slug);
+                match end_time {
+                    Some(end) => fault.with("end_time_micros", end.micros()),
+                    None => fault,
+                }
+            }
             Error::Refused(refusal) => refusal.into(),
             garbled @ Error::Garbled { .. } => Self::bug(DOMAIN, garbled),
             Error::Db(error) => error.into_fault(DOMAIN),

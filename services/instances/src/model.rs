@@ -12,7 +12,10 @@ mod steps;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use souk_types::id::{InstanceId, OfferingId, OfferingVersionId, OrgId, PlanId, ProjectId};
+use souk_types::{
+    Time,
+    id::{InstanceId, OfferingId, OfferingVersionId, OrgId, PlanId, ProjectId},
+};
 
 pub use account::{AccountState, Gate};
 pub use commands::Levels;
@@ -142,7 +145,10 @@ pub enum Sale {
     /// Not until the operator resumes it.
     Paused,
     /// Never again.
-    Ended,
+    Ended {
+        /// When it ends, or ended.
+        end_time: Option<Time>,
+    },
 }
 
 /// Asks for an instance.

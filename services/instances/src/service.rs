@@ -51,7 +51,7 @@ impl Service {
         if person && !plan.self_service {
             return Err(Error::PlanNeedsPurchase(plan.plan_id));
         }
-        self.sold(call, org, version.offering_id).await?;
+        self.sold(call, org, (version.offering_id, &version.offering_slug)).await?;
         let draft = Draft {
             source_ref: ask.source_ref.clone(),
             automatic: false,
@@ -75,24 +75,24 @@ impl Service {
         if !plan.self_service {
             return Err(Error::PlanNeedsPurchase(plan.plan_id));
         }
-        let offering_id = version.offering_id;
-        let draft = self.draft((org, project), version, plan);
-        if let Err(refused) = self.sold(call, org, offering_id).await {
+        if let Err(refused) = self.sold(call, org, (version.offering_id, &version.offering_slug)).await {
             // What is there already is not taken anew.
-            let live = self.store.live(&call.scope, project, offering_id).await?.ok_or(refused)?;
+            let live = self.store.live(&call.scope, project, version.offering_id).await?.ok_or(refused)?;
             return self.store.get(&call.scope, live).await;
         }
+        let draft = self.draft((org, project), version, plan);
         let bell = self.store.bell();
         let id = self.store.activate(call, &(project, &ask), draft).await?;
         self.committed(call, id, bell).await
     }
 
     /// Refuses what is not sold.
-    async fn sold(&self, call: &Call, org: OrgId, offering_id: OfferingId) -> Result<(), Error> {
-        match self.catalog.sale(call.acting_for(org), offering_id).await? {
+    async fn sold(&self, call: &Call, org: OrgId, (id, slug): (OfferingId, &str)) -> Result<(), Error> {
+        let slug = slug.to_owned();
+        match self.catalog.sale(call.acting_for(org), id).await? {
             Sale::Open => Ok(()),
-            Sale::Paused => Err(Error::OfferingPaused(offering_id)),
-            Sale::Ended => Err(Error::OfferingEnded(offering_id)),
+            Sale::Paused => Err(Error::OfferingPaused { slug }),
+            Sale::Ended { end_time } => Err(Error::OfferingEnded { slug, end_time }),
         }
     }
 

@@ -194,7 +194,7 @@ impl Driver {
             Step::AccountState => self.billing.set_account_state(instance).await.map(|()| None),
             Step::Committed => self.delivery.apply(instance).await.map(Some),
             Step::Applied => self.delivery.applied_revision(instance).await,
-            Step::Removed => self.delivery.remove(instance).await.map(|()| None),
+            Step::Removed => self.delivery.remove(instance).await.map(Some),
         };
         let revision = match outcome {
             Err(setback) => return self.set_back(step, instance, setback).await.map(|()| None),
@@ -246,6 +246,8 @@ fn taken(step: Step, number: i64, revision: i64) -> (&'static str, Box<Taken>) {
         Step::Applied => {
             ("instances.applied", Box::new(move |one, patience, now| one.applied(revision, patience, now)))
         }
-        Step::Removed => ("instances.removed", Box::new(|one, patience, now| one.removed(patience, now))),
+        Step::Removed => {
+            ("instances.removed", Box::new(move |one, patience, now| one.removed(revision, patience, now)))
+        }
     }
 }

@@ -61,15 +61,21 @@ impl Instance {
             return;
         }
         if revision > self.revision {
-            self.revision = revision.saturating_add(1);
-            let message = format!("the repository holds revision {revision}; {} follows", self.revision);
-            self.conditions.set(Step::Committed, Status::Unknown, ("Overtaken", message.clone()), now);
-            self.tell(Happening::Drifted, message, now);
-        } else {
-            let message = format!("revision {revision} is committed");
-            self.conditions.set(Step::Committed, Status::True, ("Committed", message.clone()), now);
-            self.tell(Happening::Committed, message, now);
+            return self.overtaken(Step::Committed, revision, patience, now);
         }
+        let message = format!("revision {revision} is committed");
+        self.conditions.set(Step::Committed, Status::True, ("Committed", message.clone()), now);
+        self.tell(Happening::Committed, message, now);
+        self.hurry(now);
+        self.arrange(patience, now);
+    }
+
+    /// The repository holds a revision that was never asked for here.
+    fn overtaken(&mut self, step: Step, revision: i64, patience: &Patience, now: Time) {
+        self.revision = revision.saturating_add(1);
+        let message = format!("the repository holds revision {revision}; {} follows", self.revision);
+        self.conditions.set(step, Status::Unknown, ("Overtaken", message.clone()), now);
+        self.tell(Happening::Drifted, message, now);
         self.hurry(now);
         self.arrange(patience, now);
     }
@@ -105,10 +111,14 @@ impl Instance {
         }
     }
 
-    /// Delivery took its desired state away: nothing is left of it.
-    pub fn removed(&mut self, patience: &Patience, now: Time) {
+    /// Delivery holds that it is no more, at `revision`: nothing is left of it. Where that is newer than what
+    /// was asked for, it is a newer desired state that stands instead: the removal goes beyond it.
+    pub fn removed(&mut self, revision: i64, patience: &Patience, now: Time) {
         if self.pending() != [Step::Removed] {
             return;
+        }
+        if revision > self.revision {
+            return self.overtaken(Step::Removed, revision, patience, now);
         }
         self.moved(Trigger::Removed);
         self.conditions.set(Step::Removed, Status::True, ("Removed", "nothing is applied".into()), now);

@@ -116,7 +116,7 @@ fn news_twice_too_late_or_of_another_revision_changes_nothing() {
     instance.account_set(0, &PATIENCE, at(4));
     instance.committed(1, &PATIENCE, at(4));
     instance.applied(1, &PATIENCE, at(4));
-    instance.removed(&PATIENCE, at(4));
+    instance.removed(instance.revision, &PATIENCE, at(4));
     instance.set_back(Step::Applied, &setback(true), &PATIENCE, at(4));
     instance.expired(&PATIENCE, at(10_000));
     instance.retried(&PATIENCE, at(4));
@@ -264,14 +264,20 @@ fn an_end_closes_the_account_first_and_then_removes() {
     assert_eq!((instance.gate, instance.pending()), (closed, vec![Step::AccountState]));
     let once = instance.clone();
     instance.terminate("by me", &PATIENCE, at(6));
-    instance.removed(&PATIENCE, at(6));
+    instance.removed(instance.revision, &PATIENCE, at(6));
     instance.align(&Levels { wallet_depleted: true, ..Levels::default() }, &PATIENCE, at(6));
     assert_eq!(instance, once);
     instance.set_back(Step::AccountState, &setback(true), &PATIENCE, at(6));
     assert_eq!(instance.state(), State::Terminating, "nothing keeps it from ending");
     instance.account_set(2, &PATIENCE, at(7));
     assert_eq!(instance.pending(), [Step::Removed]);
-    instance.removed(&PATIENCE, at(8));
+    instance.removed(6, &PATIENCE, at(7));
+    assert_eq!(
+        (instance.revision, instance.pending()),
+        (7, vec![Step::Removed]),
+        "a newer state stood there"
+    );
+    instance.removed(7, &PATIENCE, at(8));
     assert_eq!((instance.state(), instance.agenda.clone()), (State::Terminated, Agenda::default()));
     for refused in [
         instance.pause(PauseReason::Manual, "me", &PATIENCE, at(9)),
@@ -287,7 +293,7 @@ fn an_account_that_was_opened_behind_an_end_is_closed_again() {
     let mut instance = fresh();
     instance.terminate("by me", &PATIENCE, at(1));
     answered(&mut instance, at(2));
-    instance.removed(&PATIENCE, at(3));
+    instance.removed(instance.revision, &PATIENCE, at(3));
     assert_eq!((instance.state(), instance.pending()), (State::Terminated, vec![]));
     instance.account_opened(&PATIENCE, at(4));
     assert_eq!(instance.gate, Gate { step: 2, asked: AccountState::Closed, answered: false });
@@ -416,7 +422,7 @@ proptest! {
                 }
                 18 => instance.looked_at(Some(revision), &PATIENCE, now),
                 19 => instance.not_looked_at(&PATIENCE, now),
-                20 => instance.removed(&PATIENCE, now),
+                20 => instance.removed(instance.revision, &PATIENCE, now),
                 _ if step % 5 == 0 => instance.terminate("by me", &PATIENCE, now),
                 _ => {}
             }

@@ -1,7 +1,7 @@
 //! Catalog: the version and plan that an instance is made from.
 
 use serde_json::{Map, Value};
-use souk_kit::{House, Refusal};
+use souk_kit::{House, Refusal, wire};
 use souk_proto::souk::catalog::v1::{
     self as pb, GetOfferingRequest, GetOfferingVersionRequest, catalog_service_client::CatalogServiceClient,
 };
@@ -50,9 +50,12 @@ impl Catalog {
             client.get_offering(request).await.map_err(|status| Refusal::read("catalog", &status))?;
         let offering = answer.into_inner().offering.ok_or_else(|| garbled("offering"))?;
         match offering.state() {
-            pb::offering::State::Active | pb::offering::State::Unspecified => Ok(Sale::Open),
+            pb::offering::State::Active => Ok(Sale::Open),
+            pb::offering::State::Unspecified => Err(garbled("state")),
             pb::offering::State::Paused => Ok(Sale::Paused),
-            pb::offering::State::Ending | pb::offering::State::Ended => Ok(Sale::Ended),
+            pb::offering::State::Ending | pb::offering::State::Ended => {
+                Ok(Sale::Ended { end_time: offering.end_time.and_then(wire::time) })
+            }
         }
     }
 }

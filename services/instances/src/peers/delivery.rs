@@ -36,8 +36,8 @@ impl Delivery {
         Ok(answer.map_err(|status| setback("delivery", &status))?.into_inner().revision)
     }
 
-    /// Commits that the instance should be no more.
-    pub(crate) async fn remove(&self, instance: &Instance) -> Result<(), Setback> {
+    /// Commits that the instance should be no more; answers the committed revision.
+    pub(crate) async fn remove(&self, instance: &Instance) -> Result<i64, Setback> {
         let request = RemoveRequest {
             org_id: instance.org_id.to_string(),
             request_id: format!("remove:{}:{}", instance.instance_id, instance.revision),
@@ -45,7 +45,7 @@ impl Delivery {
             revision: instance.revision,
         };
         let answer = self.client(instance).remove(within(request)).await;
-        answer.map_err(|status| setback("delivery", &status)).map(|_| ())
+        Ok(answer.map_err(|status| setback("delivery", &status))?.into_inner().revision)
     }
 
     /// The revision that is applied; `None` where none ever was.

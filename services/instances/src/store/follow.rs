@@ -155,17 +155,8 @@ impl Store {
         let key = (kind.to_owned(), id.to_owned());
         let row = sweep::Entity::find_by_id(key.clone()).lock_exclusive().one(&tx).await;
         let Some(row) = row.map_err(souk_db::Error::from)? else { return Ok(false) };
-        let column =
-            if kind == Of::Org.as_str() { instance::Column::OrgId } else { instance::Column::OfferingId };
-        let found = instance::Entity::find()
-            .filter(column.eq(id))
-            .filter(instance::Column::InstanceId.gt(&row.after_id))
-            .order_by_asc(instance::Column::InstanceId)
-            .limit(batch)
-            .lock_exclusive()
-            .all(&tx)
-            .await
-            .map_err(souk_db::Error::from)?;
+        let found = next_of((kind, id), &row.after_id, batch).lock_exclusive().all(&tx).await;
+        let found = found.map_err(souk_db::Error::from)?;
         let more = u64::try_from(found.len()).is_ok_and(|count| count >= batch);
         for row in &found {
             match noun(row) {
