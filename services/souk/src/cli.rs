@@ -1,21 +1,27 @@
 //! The command line: data on standard output, talk on standard error, hints on errors.
 
+mod audit;
 mod backup;
 mod capabilities;
 mod completions;
 mod explain;
 mod hints;
 mod instances;
+mod invitations;
 mod keys;
 mod login;
+mod members;
 mod mesh_token;
 mod offerings;
 mod orders;
 mod output;
+mod projects;
 mod remote;
 mod runs;
 mod server;
+mod sessions;
 mod shops;
+mod teams;
 mod wallet;
 mod workspace;
 mod yaml;
@@ -101,6 +107,23 @@ enum Command {
     /// API keys.
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Projects.
+    #[command(subcommand)]
+    Projects(projects::Projects),
+    /// Members of an org.
+    #[command(subcommand)]
+    Members(members::Members),
+    /// Invitations into an org.
+    #[command(subcommand)]
+    Invitations(invitations::Invitations),
+    /// Teams of an org.
+    #[command(subcommand)]
+    Teams(teams::Teams),
+    /// The caller's sessions.
+    #[command(subcommand)]
+    Sessions(sessions::Sessions),
+    /// List what people changed in an org, newest first.
+    Audit(audit::Audit),
     /// Sign a mesh token with the directory's keyring, for grpcurl on the mesh socket.
     MeshToken(mesh_token::MeshToken),
     /// Bring the schemas of every part up to date.
@@ -205,6 +228,12 @@ async fn run(cli: Cli, output: &Output, observer: &Arc<dyn CommitObserver>) -> R
         Command::Orders(ask) => orders::run(&remote, ask, output).await,
         Command::Explain(ask) => explain::run(&remote, &data, ask, output).await,
         Command::Keys(ask) => keys::run(&remote, ask, output).await,
+        Command::Projects(ask) => projects::run(&remote, ask, output).await,
+        Command::Members(ask) => members::run(&remote, ask, output).await,
+        Command::Invitations(ask) => invitations::run(&remote, ask, output).await,
+        Command::Teams(ask) => teams::run(&remote, ask, output).await,
+        Command::Sessions(ask) => sessions::run(&remote, ask, output).await,
+        Command::Audit(ask) => audit::run(&remote, ask, output).await,
         Command::Up(_) | Command::Migrate(_) | Command::MeshToken(_) | Command::Version => Ok(()),
         Command::Backup(_) | Command::Restore(_) | Command::Completions(_) => Ok(()),
     }

@@ -29,5 +29,10 @@ pub(crate) async fn run(remote: &Remote, ask: Workspace, output: &Output) -> Res
 
 fn text(workspace: &AutoCreateWorkspaceResponse) -> String {
     let balance = Credits::from_micros(workspace.wallet_balance_micros);
-    format!("org      {}\nproject  {}\nwallet   {balance} credits", workspace.org_id, workspace.project_id)
+    let trial = match workspace.trial_refused_reason.as_str() {
+        "" => String::new(),
+        reason => format!("\ntrial    none: {reason}"),
+    };
+    let (org, project) = (&workspace.org_id, &workspace.project_id);
+    format!("org      {org}\nproject  {project}\nwallet   {balance} credits{trial}")
 }
