@@ -74,6 +74,10 @@ bench-build:
 deny:
     cargo deny --locked check licenses bans sources
 
+# Show that each safeguard is proven: without it, its proof fails (integration/mutants/README.md).
+mutants *names:
+    integration/mutants/run {{ names }}
+
 # Reference documentation of every crate.
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked

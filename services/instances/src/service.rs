@@ -164,10 +164,13 @@ impl Service {
         self.store.list(&call.scope, project, page).await
     }
 
-    /// The project that the call is about, and whose it is.
+    /// The project that the call is about, and whose it is. A person's token names their projects; a part's
+    /// names the org it acts for alone, so tenancy says whether the project is that org's.
     async fn home(&self, call: &Call) -> Result<(OrgId, ProjectId), Error> {
         let project = call.project_id.ok_or(Error::ProjectRequired)?;
+        let part = matches!(call.caller, Caller::Part { .. });
         let org = match call.scope.org() {
+            Some(org) if part => self.tenancy.org_of(call.acting_for(org), project).await?,
             Some(org) => org,
             None => self.tenancy.org_of(call.acting_for_platform(), project).await?,
         };
