@@ -34,6 +34,13 @@ const fn command(reason: Reason) -> Option<&'static str> {
         Reason::InstanceNotFound => "see what there is: souk instances ls",
         Reason::RunNotFound => "see what there is: souk runs ls",
         Reason::ApiKeyNotFound => "see what there is: souk keys ls",
+        Reason::MemberNotFound | Reason::AlreadyMember | Reason::LastAdmin => "see who is: souk members ls",
+        Reason::InvitationNotFound => "see what there is: souk invitations ls",
+        Reason::TeamNotFound => "see what there is: souk teams ls",
+        Reason::SessionNotFound => "see what there is: souk sessions ls",
+        Reason::ModelEndpointNotFound => {
+            "see what there is: souk model ls; add it: souk model add NAME --url URL --key-file FILE"
+        }
         Reason::ShopNotFound | Reason::ShopExists => "see what there is: souk shop ls",
         Reason::OrderNotFound => "see what there is: souk orders ls",
         Reason::OrgNotFound | Reason::ProjectNotFound | Reason::WalletNotFound => {
