@@ -8,7 +8,9 @@
     reason = "a test fails by panicking and says why on standard output"
 )]
 
+mod backup;
 mod clients;
+mod explain;
 mod flows;
 mod harness;
 mod journey;
