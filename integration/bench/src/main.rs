@@ -5,6 +5,7 @@
 
 mod callers;
 mod core;
+mod delivery;
 mod disk;
 mod mesh;
 mod program;
@@ -25,6 +26,7 @@ async fn main() -> Outcome<()> {
     let mut report = Report::new();
     disk::measure(dir.path(), &mut report, "before")?;
     core::measure(dir.path(), &mut report).await?;
+    delivery::measure(dir.path(), &mut report)?;
     mesh::measure_pipe(dir.path(), &mut report).await?;
     let mut program = Program::new(here.join("souk"), dir.path().join("data"));
     program.measure_starts(&mut report)?;

@@ -99,6 +99,67 @@ fn bundle(folder: &Folder, text: &str) -> Bundle {
     bundle
 }
 
+/// Every loose object there is.
+fn loose(place: &Place) -> usize {
+    let objects = place.path().join("objects");
+    let folders = fs::read_dir(objects).unwrap().map(|entry| entry.unwrap().path());
+    let folders = folders.filter(|path| path.file_name().is_some_and(|name| name.len() == 2));
+    folders.map(|path| fs::read_dir(path).unwrap().count()).sum()
+}
+
+#[test]
+fn what_a_commit_writes_and_a_look_reads_does_not_grow_with_the_instances() {
+    let (place, repository) = Place::new().open_kept();
+    let env = folder(1).env;
+    let (mut written, mut read) = (Vec::new(), Vec::new());
+    for (from, to) in [(0, 10), (10, 2000)] {
+        let changes: Vec<_> =
+            (from..to).flat_map(|n| replace(&folder(n), &bundle(&folder(n), "1"))).collect();
+        commit(&repository, &changes);
+        let (before, seen) = (loose(&place), repository.instances(&env).unwrap());
+        commit(&repository, &replace(&folder(5), &bundle(&folder(5), &to.to_string())));
+        written.push(loose(&place) - before);
+        let look = repository.instances_after(&env, Some(&seen)).unwrap();
+        assert_eq!(look.folders, repository.instances(&env).unwrap().folders, "as a look from nothing");
+        read.push(look.read);
+    }
+    // Three files, their folder and the six above it, the commit; the root, the org and the project.
+    assert_eq!((written, read), (vec![11, 11], vec![3, 3]));
+}
+
+#[test]
+fn a_look_after_another_finds_what_came_went_and_strayed() {
+    let (_place, repository) = Place::new().open_kept();
+    let env = folder(1).env;
+    let changes: Vec<_> = (0..40).flat_map(|n| replace(&folder(n), &bundle(&folder(n), "1"))).collect();
+    commit(&repository, &changes);
+    let mut seen = repository.instances(&env).unwrap();
+    let root = env.instances();
+    let stray = |name: &str| put(&format!("{root}/{name}"), "x");
+    let org = folder(11).to_string();
+    let org = org.rsplitn(3, '/').last().unwrap().to_owned();
+    for changes in [
+        vec![remove(&folder(3).to_string())],
+        vec![stray("file"), stray("no-org/a/b/c"), put(&format!("{org}/no-project/x/y"), "x")],
+        replace(&folder(50), &bundle(&folder(50), "1")),
+        vec![put(&format!("{}/a.yaml", folder(11)), "other")],
+        vec![remove(&org)],
+        vec![remove(&format!("{root}/no-org")), remove(&format!("{root}/file"))],
+        vec![remove(&root)],
+    ] {
+        commit(&repository, &changes);
+        let (after, anew) =
+            (repository.instances_after(&env, Some(&seen)).unwrap(), repository.instances(&env).unwrap());
+        assert_eq!((&after.folders, &after.commit), (&anew.folders, &anew.commit), "{changes:?}");
+        let sorted = |mut strays: Vec<String>| {
+            strays.sort();
+            strays
+        };
+        assert_eq!(sorted(after.strays.clone()), sorted(anew.strays), "{changes:?}");
+        seen = after;
+    }
+}
+
 /// Runs `git` on the repository; `None`, said loudly, where there is no such program.
 fn git_program(place: &Place, arguments: &[&str]) -> Option<String> {
     let run = Command::new("git").arg("--git-dir").arg(place.path()).args(arguments).output();
