@@ -94,10 +94,13 @@ enum Command {
     /// Runs.
     #[command(subcommand)]
     Runs(runs::Runs),
-    /// Show the wallet.
+    /// Show the wallet, or watch, adjust or freeze it.
     Wallet(wallet::Wallet),
     /// List the ledger, newest first.
     Ledger(wallet::Ledger),
+    /// Receipts.
+    #[command(subcommand)]
+    Receipts(wallet::Receipts),
     /// Shops.
     #[command(subcommand)]
     Shop(shops::Shop),
@@ -224,6 +227,7 @@ async fn run(cli: Cli, output: &Output, observer: &Arc<dyn CommitObserver>) -> R
         }
         Command::Wallet(ask) => wallet::show(&remote, ask, output).await,
         Command::Ledger(ask) => wallet::ledger(&remote, ask, output).await,
+        Command::Receipts(ask) => wallet::receipts(&remote, ask, output).await,
         Command::Shop(ask) => shops::run(&remote, ask, output).await,
         Command::Orders(ask) => orders::run(&remote, ask, output).await,
         Command::Explain(ask) => explain::run(&remote, &data, ask, output).await,
