@@ -238,7 +238,8 @@ impl Inner {
         let file = home.join(DATA_KEY);
         file::private_dir(&home)?;
         // Secrets without their key: a fresh one would open none of them and hide the loss.
-        if names(&home)?.iter().any(|name| name.contains('.')) {
+        let secret = |name: &String| name.contains('.') && !name.ends_with(file::BESIDE);
+        if names(&home)?.iter().any(secret) {
             return Err(Error::Damaged { file: file.display().to_string() });
         }
         // What another process made the root key since this one looked is the one to wrap with.

@@ -24,7 +24,7 @@ fn run_now_from_an_empty_directory() {
     let offerings = souk.json(&["offerings", "ls"]);
     let slugs: Vec<_> =
         offerings["offerings"].as_array().unwrap().iter().map(|o| o["slug"].clone()).collect();
-    assert_eq!(slugs, ["router-desk", "support-triage"]);
+    assert_eq!(slugs, ["chat-assistant", "router-desk", "support-triage"]);
 
     let activated = souk.json(&["instances", "activate", "support-triage"]);
     let instance = activated["instanceId"].as_str().unwrap();

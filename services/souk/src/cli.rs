@@ -12,6 +12,7 @@ mod keys;
 mod login;
 mod members;
 mod mesh_token;
+mod models;
 mod offerings;
 mod orders;
 mod output;
@@ -110,6 +111,9 @@ enum Command {
     /// API keys.
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Model endpoints.
+    #[command(subcommand)]
+    Model(models::Model),
     /// Projects.
     #[command(subcommand)]
     Projects(projects::Projects),
@@ -232,6 +236,7 @@ async fn run(cli: Cli, output: &Output, observer: &Arc<dyn CommitObserver>) -> R
         Command::Orders(ask) => orders::run(&remote, ask, output).await,
         Command::Explain(ask) => explain::run(&remote, &data, ask, output).await,
         Command::Keys(ask) => keys::run(&remote, ask, output).await,
+        Command::Model(ask) => models::run(&remote, ask, output).await,
         Command::Projects(ask) => projects::run(&remote, ask, output).await,
         Command::Members(ask) => members::run(&remote, ask, output).await,
         Command::Invitations(ask) => invitations::run(&remote, ask, output).await,

@@ -12,6 +12,9 @@ use crate::Error;
 /// The largest file that is read: more than all versions of one secret can fill.
 const BYTES: u64 = 1024 * 1024;
 
+/// How the name of a file ends that is being written; backups leave such files out.
+pub(super) const BESIDE: &str = ".new";
+
 pub(super) fn failed(file: &Path, source: io::Error) -> Error {
     Error::File { file: file.display().to_string(), source }
 }
@@ -50,7 +53,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
 /// The caller is `alone`: the name of the new one is not its own.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let mut beside = path.as_os_str().to_owned();
-    beside.push("~");
+    beside.push(BESIDE);
     let written = || {
         let mut file =
             OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;

@@ -183,6 +183,21 @@ async fn a_wrong_missing_or_open_root_key_is_said_at_the_start() {
 }
 
 #[tokio::test]
+async fn what_a_crash_left_half_written_is_in_nobodys_way() {
+    let place = Place::new();
+    drop(place.open().await.unwrap());
+    let home = place.dir().join("platform");
+    fs::create_dir(&home).unwrap();
+    for name in [DATA_KEY, "models.A.0123456789ab"] {
+        fs::write(home.join(format!("{name}{}", file::BESIDE)), "half").unwrap();
+    }
+    let store = place.open().await.unwrap();
+    assert!(matches!(store.get(&at("A"), None).await, Err(Error::NotFound { .. })));
+    assert_eq!(store.put(&at("A"), &value("one"), Some(0)).await.unwrap(), 1);
+    assert_eq!(place.open().await.unwrap().get(&at("A"), None).await.unwrap().0.expose(), "one");
+}
+
+#[tokio::test]
 async fn rotation_wraps_everything_anew_and_readers_go_on() {
     let place = Place::new();
     let (store, other) = (place.open().await.unwrap(), place.open().await.unwrap());

@@ -149,6 +149,9 @@ impl OpenAi {
         }
         request.send().await.map_err(|error| {
             let what = if error.is_connect() { "cannot be reached" } else { "broke off before it answered" };
+            // Name, address or certificate: what the operator looks for, and no buyer's business.
+            let cause = souk_kit::status::chain(&error.without_url());
+            tracing::warn!(url = target.url, cause, "a model endpoint does not answer");
             Failure::away(what)
         })
     }

@@ -60,7 +60,8 @@ impl Asker {
         let (place, key) = found;
         let model = if model.is_empty() { place.default_model.clone() } else { model };
         if model.is_empty() {
-            return Err(refused("has no default model, and the flow names none".to_owned()));
+            let why = "has no default model, and the flow names none: give it one with --default-model";
+            return Err(refused(why.to_owned()));
         }
         if !place.models.is_empty() && !place.models.contains(&model) {
             return Err(refused(format!("may not be asked for the model {model:?}")));

@@ -134,7 +134,7 @@ fn serve(mut stream: TcpStream, answer: &Answer, kept: &Mutex<Vec<Asked>>, left:
     if reply.then == Then::Silence {
         // Ends when the other side closes.
         let mut byte = [0_u8];
-        stream.read(&mut byte).ok();
+        stream.read_exact(&mut byte).ok();
         *left.lock().unwrap() += 1;
     }
 }

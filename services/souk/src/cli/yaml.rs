@@ -198,9 +198,11 @@ mod tests {
 
     #[test]
     fn the_demo_manifests_are_well_formed() {
-        for text in
-            [include_str!("../../demo/support-triage.yaml"), include_str!("../../demo/router-desk.yaml")]
-        {
+        for text in [
+            include_str!("../../demo/support-triage.yaml"),
+            include_str!("../../demo/router-desk.yaml"),
+            include_str!("../../demo/chat-assistant.yaml"),
+        ] {
             let manifest = Manifest::parse("demo", text).unwrap();
             assert_eq!(manifest.schedule().prices.len(), 3);
             assert!(
