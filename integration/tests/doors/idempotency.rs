@@ -271,7 +271,7 @@ fn grown(before: &crate::tables::Dump, after: &crate::tables::Dump) -> BTreeMap<
 /// Every command again, from a process that knows of the first only what is written down.
 fn across_a_kill(world: &mut World, sown: &[Sown], wrong: &mut Vec<String>) {
     world.souk.kill_9();
-    world.souk.start(&["--no-demo"]);
+    world.souk.start();
     world.moved();
     world.rest();
     let before = world.tables.dump();

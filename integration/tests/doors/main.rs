@@ -11,15 +11,13 @@
 
 mod cases;
 mod expected;
-#[expect(dead_code, reason = "the house suite uses the rest of it")]
-#[path = "../house/harness.rs"]
-mod harness;
 mod headers;
 mod idempotency;
 mod keys;
 mod matrix;
 mod mutants;
 mod plans;
+mod program;
 mod quiet;
 mod tables;
 mod tokens;

@@ -18,7 +18,7 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use crate::harness::Souk;
+use crate::program::Souk;
 
 /// How long one call may take before the test gives up on it.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);

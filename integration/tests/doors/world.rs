@@ -13,7 +13,7 @@ use souk_kit::{
 use souk_types::{Caller, Clock as _, OrgId, PartName, Time};
 
 use crate::{
-    harness::Souk,
+    program::Souk,
     tables::Tables,
     wire::{Answer, Port, Sent, Wire},
 };
@@ -120,7 +120,7 @@ pub(crate) fn text(value: &Value, path: &str) -> String {
 impl World {
     /// A platform on an empty directory.
     pub(crate) fn new() -> Self {
-        let souk = Souk::up_with(&["--no-demo"]);
+        let souk = Souk::up();
         let wire = Wire::to(&souk);
         let tables = Tables::of(&souk.data(), wire.runtime.handle());
         let keyring = Keyring::open(&souk.data().join("keyring"), &MachineRandom::default()).unwrap();
