@@ -93,7 +93,7 @@ impl Run {
     ///
     /// # Errors
     /// When no engine works on it any more: it comes to its end by itself.
-    pub(crate) fn to_stop(mut self, cancel: Cancel) -> Result<Self, Illegal> {
+    pub(crate) fn stopping(mut self, cancel: Cancel) -> Result<Self, Illegal> {
         self.expect(matches!(self.state, State::Queued | State::Running), "be cancelled")?;
         self.cancel.get_or_insert(cancel);
         Ok(self.moved())

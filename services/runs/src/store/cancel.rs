@@ -77,7 +77,7 @@ async fn stop(tx: &Tx, scope: &Scope, run_id: RunId, why: Cancel) -> Result<(), 
     if !matches!(run.state, State::Queued | State::Running) || run.cancel.is_some() {
         return Ok(());
     }
-    let run = run.to_stop(why)?;
+    let run = run.stopping(why)?;
     row::run::Entity::update(row::changed(&run)?).exec(tx).await.map_err(DbError::from)?;
     tx.ring(to_stop(run_id));
     Ok(())
