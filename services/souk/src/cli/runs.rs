@@ -4,7 +4,7 @@ use std::io::Read as _;
 
 use clap::Subcommand;
 use souk_proto::souk::runs::v1::{
-    CreateRunRequest, GetRunRequest, ListRunsRequest, ListRunsResponse, Run, State,
+    CancelRunRequest, CreateRunRequest, GetRunRequest, ListRunsRequest, ListRunsResponse, Run, State,
     runs_service_client::RunsServiceClient,
 };
 use souk_types::Credits;
@@ -32,6 +32,11 @@ pub(crate) enum Runs {
     },
     /// Show one run.
     Get {
+        /// The run.
+        run: String,
+    },
+    /// Stop a run; what it used so far is charged.
+    Cancel {
         /// The run.
         run: String,
     },
@@ -100,6 +105,15 @@ pub(crate) async fn run(remote: &Remote, ask: Runs, output: &Output) -> Result<(
         Runs::Get { run } => {
             let answer = client.get_run(GetRunRequest { run_id: run }).await?.into_inner();
             output.message(RUN, &answer.run.unwrap_or_default(), whole)
+        }
+        Runs::Cancel { run } => {
+            let request = CancelRunRequest { run_id: run, request_id: remote.request_id("") };
+            let run = client.cancel_run(request).await?.into_inner().run.unwrap_or_default();
+            output.message(RUN, &run, whole)?;
+            if run.end_time.is_none() && !output.is_json() {
+                output.say(&format!("it is being stopped: souk runs get {}", run.run_id));
+            }
+            Ok(())
         }
         Runs::Ls { project, instance, limit } => {
             let request = ListRunsRequest {
