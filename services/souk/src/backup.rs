@@ -190,3 +190,6 @@ fn beside(path: &Path) -> Result<PathBuf, Failure> {
 fn sync_dir(dir: &Path) -> Result<(), Failure> {
     fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(at(dir))
 }
+
+#[cfg(test)]
+mod tests;
