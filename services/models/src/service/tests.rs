@@ -205,14 +205,14 @@ async fn repeats_are_told_by_a_mark_that_nobody_can_make_without_the_secret_stor
 #[tokio::test]
 async fn puts_that_arrive_together_take_effect_once_each() {
     for bench in benches().await {
-        let same = futures_of(&bench, &["same"; 4], "key-one");
-        let answers = tokio::join!(same.0, same.1, same.2, same.3);
+        let same = || bench.put("same", Some("key-one"));
+        let answers = tokio::join!(same(), same(), same(), same());
         let first = answers.0.unwrap();
         for answer in [answers.1, answers.2, answers.3] {
             assert_eq!(answer.unwrap(), first);
         }
-        let others = futures_of(&bench, &["a", "b", "c", "d"], "key-two");
-        let answers = tokio::join!(others.0, others.1, others.2, others.3);
+        let other = |id: &'static str| bench.put(id, Some("key-two"));
+        let answers = tokio::join!(other("a"), other("b"), other("c"), other("d"));
         for answer in [answers.0, answers.1, answers.2, answers.3] {
             answer.unwrap();
         }
@@ -223,24 +223,6 @@ async fn puts_that_arrive_together_take_effect_once_each() {
         bench.later().await;
         assert_eq!(bench.kept().await, [now.secret_version.unwrap()]);
     }
-}
-
-fn futures_of<'a>(
-    bench: &'a Bench,
-    ids: &'a [&str; 4],
-    key: &'a str,
-) -> (
-    impl Future<Output = Result<Endpoint, Error>> + 'a,
-    impl Future<Output = Result<Endpoint, Error>> + 'a,
-    impl Future<Output = Result<Endpoint, Error>> + 'a,
-    impl Future<Output = Result<Endpoint, Error>> + 'a,
-) {
-    (
-        bench.put(ids[0], Some(key)),
-        bench.put(ids[1], Some(key)),
-        bench.put(ids[2], Some(key)),
-        bench.put(ids[3], Some(key)),
-    )
 }
 
 #[tokio::test]
