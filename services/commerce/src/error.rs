@@ -110,6 +110,12 @@ pub enum Error {
         /// The plan as it was asked for.
         plan_id: String,
     },
+    /// The version is a draft: nobody may take it.
+    #[error("the version {offering_version_id} is not published")]
+    VersionNotPublished {
+        /// The version.
+        offering_version_id: OfferingVersionId,
+    },
     /// More deliveries at once than are taken.
     #[error("too many deliveries at once")]
     Overloaded,
@@ -172,6 +178,9 @@ impl From<Error> for Fault {
             Error::PlanNotFound { offering_version_id, plan_id } => fault(Reason::PlanNotFound)
                 .with("offeringVersionId", offering_version_id)
                 .with("planId", plan_id),
+            Error::VersionNotPublished { offering_version_id } => {
+                fault(Reason::OfferingNotPublished).with("offeringVersionId", offering_version_id)
+            }
             Error::Overloaded => fault(Reason::TooManyRequests).retry_in(Duration::from_secs(1)),
             Error::Wanted(_) => Self::bug(DOMAIN, message),
             Error::Peer(refusal) => refusal.into(),

@@ -51,6 +51,13 @@ pub(crate) enum Trouble {
         /// What it said.
         why: String,
     },
+    /// Refused until a person acts who does not tell us: looked at again at a slow pace.
+    Waits {
+        /// The stable reason.
+        reason: String,
+        /// What it said.
+        why: String,
+    },
     /// Refused for good, until somebody acts.
     Never {
         /// The stable reason.
@@ -74,7 +81,9 @@ impl From<Refusal> for Trouble {
                 | Code::OutOfRange
         );
         let why = refusal.to_string();
-        if refused && !soon {
+        if refusal.is(Reason::OfferingPaused) {
+            Self::Waits { reason: refusal.reason, why }
+        } else if refused && !soon {
             let reason = if refusal.reason.is_empty() { refusal.code.to_string() } else { refusal.reason };
             Self::Never { reason, why }
         } else {

@@ -45,6 +45,9 @@ impl Service {
                 return Err(Error::JwksInvalid { why: "it holds no key for signatures".to_owned() });
             }
         }
+        if let Some(shop) = self.store.answered(call, &ask).await? {
+            return Ok(shop);
+        }
         let fallback = match ask.fallback_project_id {
             Some(project_id) => Some(self.peers.tenancy.owner(call.acting_for_platform(), project_id).await?),
             None => None,
@@ -59,12 +62,18 @@ impl Service {
 
     /// Links a buyer to a project.
     pub(crate) async fn link_buyer(&self, call: &Call, ask: LinkBuyer) -> Result<u64, Error> {
+        if let Some(count) = self.store.answered(call, &ask).await? {
+            return Ok(count);
+        }
         let owner = self.peers.tenancy.owner(call.acting_for_platform(), ask.project_id).await?;
         self.store.link_buyer(call, &ask, owner).await
     }
 
     /// Maps a variant.
     pub(crate) async fn map_variant(&self, call: &Call, ask: MapVariant) -> Result<u64, Error> {
+        if let Some(count) = self.store.answered(call, &ask).await? {
+            return Ok(count);
+        }
         let target = match ask.wish {
             Wish::Credits(credits) => Target::Pack { credits },
             Wish::Plan { offering_version_id, plan_id } => {

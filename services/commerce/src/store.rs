@@ -12,11 +12,14 @@ mod reading;
 mod shops;
 mod tables;
 
-use souk_db::{Db, Request, Tx, outbox};
+use serde::{Serialize, de::DeserializeOwned};
+use souk_db::{Db, Request, Tx, once::peek, outbox};
 use souk_types::{
-    Event,
+    Call, Event,
     id::{EventId, OrgId},
 };
+
+use crate::Error;
 
 pub use self::tables::MIGRATIONS;
 pub(crate) use self::{judge::Judging, lines::Working};
@@ -39,6 +42,15 @@ pub(crate) struct Store {
 impl Store {
     pub(crate) const fn new(db: Db) -> Self {
         Self { db }
+    }
+
+    /// What a command was answered with before: a repeat needs nobody but this database.
+    pub(crate) async fn answered<A: DeserializeOwned>(
+        &self,
+        call: &Call,
+        ask: &(impl Serialize + Sync),
+    ) -> Result<Option<A>, Error> {
+        Ok(peek(&self.db, &Request::of(call, SUBJECT, None, ask)?).await?)
     }
 }
 

@@ -9,7 +9,7 @@ use souk_kit::House;
 use crate::{
     Error,
     model::{
-        backoff::pause,
+        backoff::{SLOW, pause},
         command::{Ingest, News, Outcome},
         inbox::{Due, Verdict},
         order::{Act, Effect},
@@ -77,6 +77,9 @@ impl Turns {
                 tracing::warn!(shop = %delivery.shop_id, body = delivery.body_hash, why, "delivery parked");
                 Verdict::Parked { reason, detail: why }
             }
+            Err(Trouble::Waits { why, .. }) => {
+                return self.store.postpone_delivery(due, SLOW, &why).await;
+            }
             Err(Trouble::Later { pause: asked, why }) => {
                 let rest = pause(due.attempts.saturating_add(1), asked);
                 return self.store.postpone_delivery(due, rest, &why).await;
@@ -115,24 +118,28 @@ impl Turns {
     async fn line(&self, working: &Working) -> Result<(), Error> {
         let calls: Vec<_> = working.effects.iter().map(|effect| self.effect(working, effect)).collect();
         let outcomes: Vec<_> = stream::iter(calls).buffer_unordered(EFFECTS).collect().await;
-        let (mut later, mut never) = (None, None);
+        let (mut later, mut waits, mut never) = (None, None, None);
         for outcome in outcomes {
             match outcome? {
                 Ok(()) => {}
                 Err(Trouble::Later { pause, why }) => later = later.or(Some((pause, why))),
+                Err(Trouble::Waits { reason, why }) => waits = waits.or(Some((reason, why))),
                 Err(Trouble::Never { reason, why }) => never = never.or(Some((reason, why))),
             }
         }
-        match (never, later) {
-            (Some((reason, why)), _) => {
+        match (never, waits, later) {
+            (Some((reason, why)), ..) => {
                 tracing::warn!(order = %working.order_id, line = working.line_id, why, "line parked");
                 self.store.park_line(working, &reason, &why).await
             }
-            (None, Some((asked, why))) => {
-                let rest = pause(working.attempts.saturating_add(1), asked);
-                self.store.postpone_line(working, rest, &why).await
+            (None, Some((reason, why)), _) => {
+                self.store.postpone_line(working, SLOW, Some(&reason), &why).await
             }
-            (None, None) => self.store.finish_line(working).await,
+            (None, None, Some((asked, why))) => {
+                let rest = pause(working.attempts.saturating_add(1), asked);
+                self.store.postpone_line(working, rest, None, &why).await
+            }
+            (None, None, None) => self.store.finish_line(working).await,
         }
     }
 

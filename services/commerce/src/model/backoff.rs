@@ -7,6 +7,9 @@ const FIRST: Duration = Duration::from_millis(200);
 /// The longest pause.
 const LONGEST: Duration = Duration::from_secs(30);
 
+/// How long what waits for a person rests before it is looked at again: nobody tells commerce when they have acted.
+pub const SLOW: Duration = Duration::from_secs(5 * 60);
+
 /// The pause after `attempts` failures; what the refuser asked for where that is longer.
 #[must_use]
 pub fn pause(attempts: i64, asked: Option<Duration>) -> Duration {

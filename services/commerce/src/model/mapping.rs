@@ -45,6 +45,10 @@ pub enum Found {
     NoOffering,
     /// The version has no such plan.
     NoPlan,
+    /// The offering is paused: what it sells is not sold at present.
+    Paused,
+    /// The offering's life is over, or has a date at which it will be.
+    Ended,
 }
 
 /// What a variant stands for.
@@ -216,6 +220,8 @@ fn first_sight(declaration: Declaration, catalog: &BTreeMap<PlanRef, Found>) -> 
             Some(&Found::Plan { offering_version_id, plan_id }) => {
                 Target::Plan { wanted, offering_version_id, plan_id }
             }
+            Some(Found::Paused) => return Err(Parked::with(Reason::OfferingPaused, wanted.to_string())),
+            Some(Found::Ended) => return Err(Parked::with(Reason::OfferingEnded, wanted.to_string())),
             Some(Found::NoPlan) => return Err(Parked::with(Reason::PlanUnknown, wanted.to_string())),
             Some(Found::NoOffering) | None => {
                 return Err(Parked::with(Reason::OfferingUnknown, wanted.to_string()));

@@ -58,6 +58,8 @@ reasons! {
     CreditsInvalid = "CREDITS_INVALID", "souk.credits is not a positive whole number, or the total is more than a wallet can hold", "Put the number of credits a unit brings into souk.credits, digits only, then replay the order.";
     OfferingUnknown = "OFFERING_UNKNOWN", "no published offering has the slug in souk.offering", "Publish the offering or mend the slug, then replay the order.";
     PlanUnknown = "PLAN_UNKNOWN", "the newest published version of the offering has no plan with the slug in souk.plan", "Publish a version with the plan or mend the slug, then replay the order.";
+    OfferingPaused = "OFFERING_PAUSED", "the offering in souk.offering is paused", "Nothing: the line goes on within minutes of the offering's resumption; replay the order to have that at once.";
+    OfferingEnded = "OFFERING_ENDED", "the offering in souk.offering is not sold any more", "Map the variant to a plan of another offering, or pay the line back, then replay the order.";
     TooManyUnits = "TOO_MANY_UNITS", "the line asks for more instances than one line may bring", "Check the order with the shop; raise the limit of units a line if it is meant, then replay the order.";
 }
 

@@ -3,6 +3,7 @@
 use souk_kit::{House, Refusal};
 use souk_proto::souk::catalog::v1::{
     GetOfferingVersionRequest, ResolvePlanRequest, catalog_service_client::CatalogServiceClient,
+    offering_version::State,
 };
 use souk_types::{
     Acting, PartName, Reason,
@@ -43,6 +44,8 @@ impl Catalog {
                         Ok(Found::NoOffering)
                     }
                     () if refusal.is(Reason::PlanNotFound) => Ok(Found::NoPlan),
+                    () if refusal.is(Reason::OfferingPaused) => Ok(Found::Paused),
+                    () if refusal.is(Reason::OfferingEnded) => Ok(Found::Ended),
                     () => Err(refusal.into()),
                 };
             }
@@ -53,7 +56,7 @@ impl Catalog {
         }
     }
 
-    /// The slugs of a plan of a version.
+    /// The slugs of a plan of a version that may be taken.
     pub(crate) async fn slugs(
         &self,
         acting: Acting,
@@ -65,6 +68,9 @@ impl Catalog {
         let answer = CatalogServiceClient::new(channel).get_offering_version(request).await;
         let answer = answer.map_err(|status| Refusal::read("catalog", &status))?.into_inner();
         let version = answer.offering_version.unwrap_or_default();
+        if version.state() != State::Published {
+            return Err(Error::VersionNotPublished { offering_version_id });
+        }
         let wanted = plan_id.to_string();
         let plan = version.plans.into_iter().find(|plan| plan.plan_id == wanted);
         let plan = plan.ok_or(Error::PlanNotFound { offering_version_id, plan_id: wanted })?;

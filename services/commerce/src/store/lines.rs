@@ -21,8 +21,10 @@ use crate::{
     Error,
     model::{
         Plan, Snapshot,
+        backoff::SLOW,
         order::{Effect, LineState, request_id},
         owner::Owner,
+        parking::Reason,
         plan::LinePlan,
         record::Stand,
         snapshot,
@@ -59,7 +61,17 @@ impl Bench<'_> {
             let known = self.lines.iter().find(|line| line.line_id == planned.line_id);
             self.write_line(stated, planned, known).await?;
         }
+        self.look_again(plan);
         Ok(())
+    }
+
+    /// An order with lines of a paused offering is judged again by and by.
+    fn look_again(&mut self, plan: &Plan) {
+        let waits = |line: &LinePlan| matches!(&line.state, LineState::Parked(parked) if parked.reason == Reason::OfferingPaused);
+        if plan.lines.iter().any(waits) {
+            let then = (self.tx.now() + SLOW).micros();
+            self.row.judge_time = Some(self.row.judge_time.map_or(then, |due| std::cmp::min(due, then)));
+        }
     }
 
     async fn write_line(
@@ -133,10 +145,9 @@ impl Bench<'_> {
         Ok(row)
     }
 
-    /// Lets the effects of pinned lines that were refused be called for again.
+    /// Lets the effects of pinned lines that were refused, or wait for a person, be called for again.
     pub(super) async fn resume(&mut self) -> Result<(), Error> {
-        let refused =
-            |line: &&mut line::Model| line.judged == "PINNED" && line.state == Stand::Parked.as_str();
+        let refused = |line: &&mut line::Model| line.judged == "PINNED" && line.parked_reason.is_some();
         for line in self.lines.iter_mut().filter(refused) {
             Stand::Working.as_str().clone_into(&mut line.state);
             line.parked_reason = None;
@@ -223,6 +234,7 @@ impl Store {
     pub(crate) async fn finish_line(&self, working: &Working) -> Result<(), Error> {
         self.move_line("commerce.finish_line", working, "OrderLineDone", |row| {
             row.state = Set(Stand::Done.as_str().to_owned());
+            row.parked_reason = Set(None);
             row.next_attempt_time = Set(None);
         })
         .await
@@ -239,11 +251,12 @@ impl Store {
         .await
     }
 
-    /// Lets a line rest before its effects are called for again.
+    /// Lets a line rest before its effects are called for again; a reason is shown meanwhile.
     pub(crate) async fn postpone_line(
         &self,
         working: &Working,
         pause: Duration,
+        reason: Option<&str>,
         why: &str,
     ) -> Result<(), Error> {
         self.db
@@ -252,6 +265,7 @@ impl Store {
                 let attempts = row.attempts.saturating_add(1);
                 let mut row = row.into_active_model();
                 row.attempts = Set(attempts);
+                row.parked_reason = Set(reason.map(str::to_owned));
                 row.next_attempt_time = Set(Some((tx.now() + pause).micros()));
                 row.parked_detail = Set(why.chars().take(1000).collect());
                 line::Entity::update(row).exec(&tx).await.map_err(DbError::from)?;

@@ -140,7 +140,8 @@ pub(super) fn record(
 fn shown(row: line::Model, effects: Vec<effect::Model>) -> Result<Line, DbError> {
     let pin = if row.judged == "PINNED" { Some(pin(&row)?) } else { None };
     let stand = Stand::from_name(&row.state).ok_or_else(|| DbError::value("line state", "unknown"))?;
-    let parked = stand == Stand::Parked;
+    // A line on its way has a reason while it waits for a person.
+    let told = matches!(stand, Stand::Parked | Stand::Working) && row.parked_reason.is_some();
     Ok(Line {
         owner: pin.as_ref().map(|pin| pin.owner),
         target: pin.map(|pin| pin.target),
@@ -149,8 +150,8 @@ fn shown(row: line::Model, effects: Vec<effect::Model>) -> Result<Line, DbError>
         product_name: row.product_name,
         units: row.units,
         stand,
-        parked_reason: row.parked_reason.filter(|_| parked),
-        parked_detail: if parked { row.parked_detail } else { String::new() },
+        parked_reason: row.parked_reason.filter(|_| told),
+        parked_detail: if told { row.parked_detail } else { String::new() },
         credits: Credits::from_micros(row.credits),
         results: effects.into_iter().map(|effect| effect.result).collect(),
         request_key: row.request_key,

@@ -44,6 +44,8 @@ pub(crate) enum Mood {
 pub(crate) struct Known {
     pub(crate) tenancy: Mood,
     pub(crate) catalog: Mood,
+    /// Whether the version is still a draft.
+    pub(crate) draft: bool,
     pub(crate) billing: Mood,
     pub(crate) instances: Mood,
     /// After so many more instances none is made: instances is away.
@@ -135,6 +137,21 @@ fake! { TenancyService = tenancy {
     redeem_sign_in_link(RedeemSignInLinkRequest) -> RedeemSignInLinkResponse;
     end_session(EndSessionRequest) -> EndSessionResponse;
     resolve_principal(ResolvePrincipalRequest) -> ResolvePrincipalResponse;
+    list_members(ListMembersRequest) -> ListMembersResponse;
+    set_member_role(SetMemberRoleRequest) -> SetMemberRoleResponse;
+    remove_member(RemoveMemberRequest) -> RemoveMemberResponse;
+    invite_member(InviteMemberRequest) -> InviteMemberResponse;
+    list_invitations(ListInvitationsRequest) -> ListInvitationsResponse;
+    revoke_invitation(RevokeInvitationRequest) -> RevokeInvitationResponse;
+    accept_invitation(AcceptInvitationRequest) -> AcceptInvitationResponse;
+    create_team(CreateTeamRequest) -> CreateTeamResponse;
+    list_teams(ListTeamsRequest) -> ListTeamsResponse;
+    add_team_member(AddTeamMemberRequest) -> AddTeamMemberResponse;
+    remove_team_member(RemoveTeamMemberRequest) -> RemoveTeamMemberResponse;
+    delete_team(DeleteTeamRequest) -> DeleteTeamResponse;
+    list_sessions(ListSessionsRequest) -> ListSessionsResponse;
+    revoke_session(RevokeSessionRequest) -> RevokeSessionResponse;
+    list_audit_entries(ListAuditEntriesRequest) -> ListAuditEntriesResponse;
 }}
 
 fake! { CatalogService = catalog {
@@ -169,9 +186,15 @@ fake! { CatalogService = catalog {
             slug: (*slug).to_owned(),
             ..Default::default()
         };
-        let mood = self.know(|known| known.catalog);
+        let (mood, draft) = self.know(|known| (known.catalog, known.draft));
+        let state = if draft {
+            catalog::offering_version::State::Draft
+        } else {
+            catalog::offering_version::State::Published
+        };
         change("catalog", mood, || catalog::GetOfferingVersionResponse {
             offering_version: Some(catalog::OfferingVersion {
+                state: state.into(),
                 offering_version_id,
                 offering_slug: "support-triage".to_owned(),
                 plans: PLANS.iter().map(plan).collect(),
@@ -184,6 +207,11 @@ fake! { CatalogService = catalog {
     publish_offering_version(PublishOfferingVersionRequest) -> PublishOfferingVersionResponse;
     list_offerings(ListOfferingsRequest) -> ListOfferingsResponse;
     get_offering(GetOfferingRequest) -> GetOfferingResponse;
+    pause_offering(PauseOfferingRequest) -> PauseOfferingResponse;
+    resume_offering(ResumeOfferingRequest) -> ResumeOfferingResponse;
+    end_offering_life(EndOfferingLifeRequest) -> EndOfferingLifeResponse;
+    list_offering_versions(ListOfferingVersionsRequest) -> ListOfferingVersionsResponse;
+    list_capabilities(ListCapabilitiesRequest) -> ListCapabilitiesResponse;
 }}
 
 fake! { InstancesService = instances {
@@ -231,9 +259,25 @@ fake! { InstancesService = instances {
     get_instance(GetInstanceRequest) -> GetInstanceResponse;
     list_instances(ListInstancesRequest) -> ListInstancesResponse;
     get_entitlements(GetEntitlementsRequest) -> GetEntitlementsResponse;
+    pause(PauseRequest) -> PauseResponse;
+    resume(ResumeRequest) -> ResumeResponse;
+    terminate(TerminateRequest) -> TerminateResponse;
+    update_config(UpdateConfigRequest) -> UpdateConfigResponse;
+    list_instance_events(ListInstanceEventsRequest) -> ListInstanceEventsResponse;
 }}
 
 fake! { BillingService = billing {
+    type WatchWalletStream = Pin<Box<
+        dyn futures::Stream<Item = Result<billing::WatchWalletResponse, Status>> + Send,
+    >>;
+
+    async fn watch_wallet(
+        &self,
+        _: Request<billing::WatchWalletRequest>,
+    ) -> Result<Response<Self::WatchWalletStream>, Status> {
+        panic!("commerce never asks for this")
+    }
+
     async fn top_up(
         &self,
         request: Request<billing::TopUpRequest>,
@@ -262,4 +306,10 @@ fake! { BillingService = billing {
     release(ReleaseRequest) -> ReleaseResponse;
     get_wallet(GetWalletRequest) -> GetWalletResponse;
     list_ledger_entries(ListLedgerEntriesRequest) -> ListLedgerEntriesResponse;
+    extend(ExtendRequest) -> ExtendResponse;
+    reverse_top_up(ReverseTopUpRequest) -> ReverseTopUpResponse;
+    set_account_schedule(SetAccountScheduleRequest) -> SetAccountScheduleResponse;
+    adjust_wallet(AdjustWalletRequest) -> AdjustWalletResponse;
+    set_wallet_state(SetWalletStateRequest) -> SetWalletStateResponse;
+    get_receipt(GetReceiptRequest) -> GetReceiptResponse;
 }}

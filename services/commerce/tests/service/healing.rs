@@ -1,6 +1,7 @@
 //! Parked lines: what parks them, and what lets them go on.
 
 use serde_json::Value;
+use souk_commerce::model::backoff::SLOW;
 use souk_proto::souk::commerce::v1::{
     self as pb, BuyerLinkKind, map_variant_request::Target, order_line::State,
 };
@@ -10,7 +11,7 @@ use crate::{
     capture::Capture,
     fakes::{Mood, VERSION, plan_id},
     signer::Signer,
-    town::{reason, towns},
+    town::{Town, reason, towns},
 };
 
 fn body(capture: &str) -> Value {
@@ -194,6 +195,94 @@ async fn billing_away_and_back_tops_up_once() {
         town.fakes.know(|known| known.billing = Mood::Well);
         town.until_line(State::Done).await;
         assert_eq!(town.fakes.holdings(3), (0, 10_000));
+        town.end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_line_of_an_ended_offering_parks_and_one_of_a_paused_offering_goes_on_by_itself() {
+    for town in towns().await {
+        town.recorded_shop(Some(3)).await;
+        town.fakes.know(|known| known.catalog = Mood::Refuses(Reason::OfferingPaused));
+        town.deliver(&Capture::load("a_single_plan_signed_in").ours()[0]).await;
+        let line = town.until_line(State::Parked).await;
+        assert_eq!(line.parked_reason, "OFFERING_PAUSED");
+        town.fakes.know(|known| known.catalog = Mood::Refuses(Reason::OfferingEnded));
+        town.database.clock.advance(SLOW);
+        town.quiet().await;
+        let line = town.line().await;
+        assert_eq!((line.state(), line.parked_reason.as_str()), (State::Parked, "OFFERING_ENDED"));
+        assert!(line.remedy.contains("another offering"), "{}", line.remedy);
+        assert_eq!(town.fakes.holdings(3), (0, 0));
+        town.fakes.know(|known| known.catalog = Mood::Refuses(Reason::OfferingPaused));
+        replay(&town, "r1").await;
+        assert_eq!(town.line().await.parked_reason, "OFFERING_PAUSED");
+        town.fakes.know(|known| known.catalog = Mood::Well);
+        town.database.clock.advance(SLOW);
+        town.quiet().await;
+        assert_eq!((town.line().await.state(), town.fakes.holdings(3)), (State::Done, (1, 0)));
+        town.end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_pinned_line_of_a_paused_offering_says_so_and_is_tried_slowly() {
+    for town in towns().await {
+        town.recorded_shop(Some(3)).await;
+        town.fakes.know(|known| known.instances = Mood::Refuses(Reason::OfferingPaused));
+        town.deliver(&Capture::load("a_single_plan_signed_in").ours()[0]).await;
+        let shown = async || {
+            let line = town.orders().await.pop()?.lines.pop()?;
+            (line.parked_reason == "OFFERING_PAUSED").then_some(line)
+        };
+        let line = town.until(shown).await;
+        assert_eq!(line.state(), State::Working);
+        let asked = town.fakes.know(|known| known.asked);
+        town.database.clock.advance(SLOW / 2);
+        assert_eq!((asked, town.line().await.state()), (1, State::Working));
+        town.fakes.know(|known| known.instances = Mood::Well);
+        replay(&town, "r1").await;
+        town.quiet().await;
+        let line = town.line().await;
+        assert_eq!((line.state(), line.parked_reason.as_str()), (State::Done, ""));
+        assert_eq!(town.fakes.holdings(3), (1, 0));
+        town.end().await;
+    }
+}
+
+async fn replay(town: &Town, request_id: &str) {
+    let order_id = town.orders().await[0].order_id.clone();
+    let ask = pb::ReplayOrderRequest { order_id, request_id: request_id.to_owned() };
+    town.operator().replay_order(ask).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_repeat_needs_nobody_and_a_draft_is_not_mapped() {
+    for town in towns().await {
+        let signer = Signer::new("k");
+        let first = town.signing_shop(&signer, Some(3)).await;
+        let map = |request_id: &str| pb::MapVariantRequest {
+            request_id: request_id.to_owned(),
+            shop_id: first.shop_id.clone(),
+            variant_id: "variant".to_owned(),
+            target: Some(Target::Plan(pb::PlanTarget {
+                offering_version_id: VERSION.to_string(),
+                plan_id: plan_id("pro").to_string(),
+            })),
+        };
+        town.fakes.know(|known| known.draft = true);
+        assert_eq!(reason(town.operator().map_variant(map("m1")).await), "OFFERING_NOT_PUBLISHED");
+        town.fakes.know(|known| known.draft = false);
+        town.operator().map_variant(map("m1")).await.unwrap();
+        assert_eq!(town.link(&first, BuyerLinkKind::User, "u", 1).await, 0);
+        town.fakes.know(|known| {
+            known.catalog = Mood::Refuses(Reason::Unavailable);
+            known.tenancy = Mood::Refuses(Reason::Unavailable);
+        });
+        assert_eq!(town.signing_shop(&signer, Some(3)).await, first);
+        assert_eq!(town.link(&first, BuyerLinkKind::User, "u", 1).await, 0);
+        town.operator().map_variant(map("m1")).await.unwrap();
+        assert_eq!(reason(town.operator().map_variant(map("m2")).await), "UNAVAILABLE");
         town.end().await;
     }
 }

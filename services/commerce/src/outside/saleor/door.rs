@@ -28,6 +28,8 @@ use crate::{Error, model::inbox::Delivery, service::Service};
 pub(crate) const PATH: &str = "/integrations/saleor/order-paid";
 /// When a shop should come again after a trouble that says nothing else.
 const COME_AGAIN: Duration = Duration::from_secs(1);
+/// How long a delivery may take to arrive: whoever trickles one holds the place of another.
+const ARRIVAL: Duration = Duration::from_secs(10);
 
 /// Takes deliveries.
 pub(crate) struct Door {
@@ -120,7 +122,8 @@ fn announced(headers: &HeaderMap) -> Option<usize> {
 }
 
 async fn read(body: Body) -> Result<Bytes, Error> {
-    match Limited::new(body, MAX_BODY).collect().await {
+    let whole = tokio::time::timeout(ARRIVAL, Limited::new(body, MAX_BODY).collect()).await;
+    match whole.map_err(|_| Error::unreadable("it did not arrive in time"))? {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => {
             Err(Error::BodyTooLarge { limit: MAX_BODY })
