@@ -3,7 +3,7 @@
 //! It never runs anything and never repeats a value that may be a secret.
 
 use crate::{
-    flow::{Document, Flow},
+    flow::{Document, Flow, limits},
     model::Finding,
     native, scanner,
 };
@@ -21,15 +21,42 @@ pub fn check(bytes: &[u8]) -> Vec<Finding> {
     let (flow, mut findings) = Flow::read(&document);
     findings.extend(native::findings(&flow));
     findings.extend(scanner::scan(document.value()).into_iter().map(Finding::from));
-    findings.into_iter().map(redacted).collect()
+    findings.into_iter().take(limits::FINDINGS).map(told).collect()
 }
 
-/// Ids and names come from the flow; a credential that stands in one must not leave by a message.
-fn redacted(finding: Finding) -> Finding {
+/// Ids and names come from the flow: a credential that stands in one must not leave by a message, nor may
+/// a name of megabytes.
+fn told(finding: Finding) -> Finding {
+    let told = |text: String| clipped(scanner::redacted(text));
     Finding {
         code: finding.code,
-        node_id: scanner::redacted(finding.node_id),
-        field: scanner::redacted(finding.field),
-        message: scanner::redacted(finding.message),
+        node_id: told(finding.node_id),
+        field: told(finding.field),
+        message: told(finding.message),
+    }
+}
+
+/// Clipped after what is secret in it was masked: half a credential has no shape to be known by.
+fn clipped(text: String) -> String {
+    match text.char_indices().nth(limits::FINDING_CHARS) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_of_megabytes_is_not_repeated() {
+        let name = "N".repeat(1_000_000);
+        let node = serde_json::json!({"id": "n", "data": {"type": name, "node": {"template": {}}}});
+        let flow = serde_json::json!({"data": {"nodes": [node], "edges": []}}).to_string();
+        let findings = check(flow.as_bytes());
+        assert!(!findings.is_empty());
+        for finding in findings {
+            assert!(finding.message.chars().count() <= limits::FINDING_CHARS + 1);
+        }
     }
 }

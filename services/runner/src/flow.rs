@@ -28,6 +28,10 @@ pub mod limits {
     pub const EDGES: usize = 2000;
     /// Longest id of a node, in bytes; ids are repeated in findings and events.
     pub const ID_BYTES: usize = 256;
+    /// Most findings that are told of one flow.
+    pub const FINDINGS: usize = 2000;
+    /// Longest text of a finding, in characters: names of the flow stand in it.
+    pub const FINDING_CHARS: usize = 500;
 }
 
 /// A component in the flow. Comments (`noteNode`) are left out.

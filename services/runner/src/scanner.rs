@@ -89,8 +89,7 @@ pub(crate) fn redacted(text: String) -> String {
     if !pattern::has_credential(&text) {
         return text;
     }
-    let found: Vec<String> = pattern::matches(&text).into_iter().map(|(_, own)| own.to_owned()).collect();
-    found.iter().fold(text, |text, credential| text.replace(credential, &mask(credential)))
+    pattern::replaced(text, mask)
 }
 
 /// Shows enough of a value to recognise it by, and too little to use it.

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use regex::{Regex, RegexSet};
+use regex::{Captures, Regex, RegexSet};
 
 /// Compiles a pattern that stands in this source.
 #[expect(clippy::expect_used, reason = "the pattern is a constant; every one is compiled by a test")]
@@ -75,6 +75,28 @@ pub(super) fn matches(text: &str) -> Vec<(&'static str, &str)> {
 /// The same without the shape that prose can have: for texts that only describe.
 pub(super) fn unmistakable(text: &str) -> Vec<(&'static str, &str)> {
     matches(text).into_iter().filter(|(detail, _)| *detail != AUTHORIZATION).collect()
+}
+
+/// How often a text is gone through for credentials to replace.
+const LOOKS: usize = 4;
+
+/// The text with every credential in it replaced.
+pub(super) fn replaced(mut text: String, by: fn(&str) -> String) -> String {
+    // The character between two credentials belongs to the match of the first: the next look finds the second.
+    for _ in 0..LOOKS {
+        if !has_credential(&text) {
+            return text;
+        }
+        for shape in SINGLE.iter() {
+            let masked = shape.replace_all(&text, |found: &Captures| {
+                let whole = found.get(0).map_or("", |whole| whole.as_str());
+                let own = found.get(1).map_or(whole, |own| own.as_str());
+                whole.replacen(own, &by(own), 1)
+            });
+            text = masked.into_owned();
+        }
+    }
+    if has_credential(&text) { by(&text) } else { text }
 }
 
 /// The text has a credential of any shape in it.

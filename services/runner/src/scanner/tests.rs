@@ -63,6 +63,10 @@ fn shapes_need_a_boundary_before_them() {
     assert!(pattern::has_credential(&format!("({aws})")));
     assert!(!pattern::has_credential(&format!("{aws}9")));
     assert_eq!(redacted(format!("node {key}!")), format!("node {}!", mask(&key)));
+    let (second, third) =
+        (["sk", "-", "Z9y8X7w6V5u4T3s2"].concat(), aws.replace('A', "B").replace("BKIB", "AKIA"));
+    let masked = redacted(format!("{key} {second} {aws} {third} {key}"));
+    assert_eq!(masked, [&key, &second, &aws, &third, &key].map(|one| mask(one)).join(" "));
 }
 
 #[test]
