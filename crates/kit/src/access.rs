@@ -96,7 +96,7 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 /// The span of a `grpc-timeout` header.
 #[must_use]
-pub(crate) fn timeout(headers: &HeaderMap) -> Option<Duration> {
+pub fn timeout(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get("grpc-timeout")?.to_str().ok()?;
     let (digits, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
     let amount: u64 = (digits.len() <= 8).then(|| digits.parse().ok())??;

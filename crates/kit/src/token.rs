@@ -29,6 +29,9 @@ const MARGIN: Duration = Duration::from_secs(15);
 const KEPT: usize = 10_000;
 /// Memberships a token carries at the most.
 pub const MEMBERSHIPS: usize = 100;
+/// Projects a token names at the most, of all memberships together. With them it stays below what one message's
+/// headers may be; a person sees the projects beyond by the key of their org.
+pub const PROJECTS: usize = 2000;
 /// The audience of tokens that an operator makes for the mesh socket, where any part may accept them.
 pub const ANY_PART: &str = "*";
 
@@ -192,24 +195,29 @@ fn encode(caller: &Caller, audience: &str, end: Time) -> MeshClaims {
         Caller::User { user_id, memberships, platform } => {
             claims.subject = Some(Subject::UserId(user_id.to_string()));
             claims.operator = platform.is_some();
-            claims.memberships = memberships.iter().take(MEMBERSHIPS).map(place).collect();
+            let mut left = PROJECTS;
+            claims.memberships =
+                memberships.iter().take(MEMBERSHIPS).map(|membership| place(membership, &mut left)).collect();
         }
         Caller::Key { api_key_id, user_id, membership, scopes } => {
             claims.subject = Some(Subject::UserId(user_id.to_string()));
             claims.bound = true;
             claims.credential_id = api_key_id.to_string();
             claims.scopes = scopes.names();
-            claims.memberships = vec![place(membership)];
+            claims.memberships = vec![place(membership, &mut { PROJECTS })];
         }
     }
     claims
 }
 
-fn place(membership: &Membership) -> MeshMembership {
+/// A membership with as many of its projects as there is room left for.
+fn place(membership: &Membership, left: &mut usize) -> MeshMembership {
+    let project_ids: Vec<_> = membership.projects.iter().take(*left).map(ToString::to_string).collect();
+    *left -= project_ids.len();
     MeshMembership {
         org_id: membership.org_id.to_string(),
         role: membership.role.as_str().to_owned(),
-        project_ids: membership.projects.iter().map(ToString::to_string).collect(),
+        project_ids,
     }
 }
 
@@ -228,6 +236,10 @@ fn decode(signer: PartName, claims: MeshClaims) -> Option<(Time, String, Claims)
         Subject::Anonymous(true) if gateway => Caller::Anonymous,
         Subject::UserId(user) if gateway => {
             let user_id = user.parse().ok()?;
+            let named: usize = claims.memberships.iter().map(|place| place.project_ids.len()).sum();
+            if named > PROJECTS || claims.memberships.len() > MEMBERSHIPS {
+                return None;
+            }
             let mut memberships =
                 claims.memberships.into_iter().map(membership).collect::<Option<Vec<_>>>()?;
             match (claims.bound, claims.operator, memberships.len()) {
@@ -349,6 +361,33 @@ mod tests {
         ] {
             assert!(decode(PartName::Gateway, bent.clone()).is_none(), "{bent:?}");
         }
+    }
+
+    #[test]
+    fn a_person_of_very_many_projects_has_a_token_that_headers_take() {
+        let (keyring, clock) = house();
+        let end = clock.now() + LIFETIME;
+        let gateway = Tokens::new(PartName::Gateway, keyring.clone(), clock.clone());
+        let billing = Tokens::new(PartName::Billing, keyring, clock);
+        let memberships = (0..200).map(|org| Membership {
+            org_id: OrgId::from_bits(org),
+            role: Role::Member,
+            projects: (0..1000).map(|project| ProjectId::from_bits(org * 1000 + project)).collect(),
+        });
+        let platform = None;
+        let many =
+            Caller::User { user_id: UserId::from_bits(3), memberships: memberships.collect(), platform };
+        let token = gateway.sign(&many, "billing", end).unwrap();
+        let most = usize::try_from(crate::mesh::HEADERS).unwrap() - 16 * 1024;
+        assert!(token.len() < most, "{} bytes", token.len());
+        let claims = billing.verify(&token, false).unwrap();
+        let named = claims.caller.memberships().iter().map(|membership| membership.projects.len());
+        assert_eq!((claims.caller.memberships().len(), named.sum::<usize>()), (MEMBERSHIPS, PROJECTS));
+        let claims = encode(&many, "billing", end);
+        let mut bent = claims.clone();
+        bent.memberships[50].project_ids.push(ProjectId::from_bits(1).to_string());
+        assert!(decode(PartName::Gateway, bent).is_none());
+        assert!(decode(PartName::Gateway, claims).is_some());
     }
 
     #[test]

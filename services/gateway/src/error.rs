@@ -56,6 +56,15 @@ impl Error {
             _ => false,
         }
     }
+
+    /// Whether the credential's time is over, rather than that it never stood for anybody.
+    pub(crate) fn is_expiry(&self) -> bool {
+        match self {
+            Self::CredentialExpired => true,
+            Self::Tenancy(refusal) => refusal.is(Reason::TokenExpired),
+            _ => false,
+        }
+    }
 }
 
 impl From<Error> for Fault {

@@ -1,5 +1,6 @@
 //! Who calls: from what was shown to a mesh token for the part that is called.
 
+mod refused;
 pub(crate) mod routes;
 
 use std::{
@@ -12,6 +13,7 @@ use sha2::{Digest, Sha256};
 use souk_kit::{House, token};
 use souk_types::{Caller, PartName, SessionId, Time, UserId};
 
+use self::refused::Refused;
 use crate::{
     config::Config,
     error::Error,
@@ -44,6 +46,7 @@ pub(crate) struct Service {
     issuer: Issuer,
     tenancy: Tenancy,
     known: Mutex<HashMap<Hash, Known>>,
+    refused: Refused,
     /// The tokens of everybody without a credential: one a part, so that strangers fill no part's cache.
     anonymous: Mutex<HashMap<PartName, (Time, String)>>,
     access_token: Duration,
@@ -62,6 +65,7 @@ impl Service {
             tenancy: Tenancy::new(house.clone()),
             house: house.clone(),
             known: Mutex::default(),
+            refused: Refused::default(),
             anonymous: Mutex::default(),
             access_token: Duration::from_secs(u64::from(config.access_token_seconds)),
         })
@@ -161,10 +165,12 @@ impl Service {
                 return Ok(Arc::clone(&known.principal));
             }
         }
-        let principal = match session {
-            Some(session) => self.tenancy.resolve_session(session).await?,
-            None => self.tenancy.resolve(credential).await?,
+        self.refused.check(hash, now)?;
+        let resolved = match session {
+            Some(session) => self.tenancy.resolve_session(session).await,
+            None => self.tenancy.resolve(credential).await,
         };
+        let principal = resolved.inspect_err(|error| self.refused.keep(hash, error, now))?;
         if principal.expire_time.is_some_and(|end| end <= now) {
             return Err(Error::CredentialExpired);
         }
@@ -191,8 +197,10 @@ impl Service {
 
     /// Forgets what is believed of a credential: its owner just changed something about it.
     pub(crate) fn forget(&self, credential: &Credential) {
+        let hash = hash(credential);
+        self.refused.forget(hash);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.remove(&hash(credential));
+        known.remove(&hash);
     }
 
     /// Redeems a sign-in link's code for a session and its first access token.

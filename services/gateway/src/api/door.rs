@@ -2,7 +2,7 @@
 //! decoded here. A method that is not EDGE does not exist outside. Raw routes pass bytes untouched to
 //! the part that checks their sender itself.
 
-use std::sync::Arc;
+use std::{future::Future, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -14,7 +14,7 @@ use axum::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use souk_kit::{
     House,
-    access::bearer,
+    access::{bearer, timeout},
     probes,
     socket::{self, reflection},
     status,
@@ -58,6 +58,9 @@ const PASS: [&str; 10] = [
 ];
 /// Headers of a raw route that do not pass: they would speak for the mesh.
 const HELD: [&str; 3] = ["authorization", "cookie", SHOWN];
+
+/// How much earlier than its caller the door gives up, at the most.
+const MARGIN: Duration = Duration::from_millis(20);
 
 /// What the handlers of the port share.
 #[derive(Clone)]
@@ -204,7 +207,7 @@ impl Door {
         *onward.method_mut() = head.method;
         *onward.uri_mut() = head.uri.path().parse().map_err(|error| Fault::bug("gateway", error))?;
         *onward.headers_mut() = headers;
-        let answer = self.send(part, onward).await;
+        let answer = in_time(part, onward, |onward| self.send(part, onward)).await;
         self.after(rule, &credential);
         let cut = (rule.server_streaming && credential != Credential::None).then(|| self.cut(credential));
         answer.map(|answer| answer.map(|body| Held::body(body, place, cut)))
@@ -231,13 +234,46 @@ impl Door {
         let away = || {
             Fault::new(Reason::Unavailable, "gateway", format!("{part} does not answer"))
                 .with("part", part)
-                .retry_in(std::time::Duration::from_secs(1))
+                .retry_in(Duration::from_secs(1))
         };
         let mut channel = self.house.dial().raw(part).ok_or_else(away)?;
         let ready = channel.ready().await.map_err(|error| away().because(error))?;
-        let answer = ready.call(request).await.map_err(|error| away().because(error))?;
+        let answer = ready.call(request).await.map_err(|error| match expired(&error) {
+            true => late(part),
+            false => away().because(error),
+        })?;
         Ok(answer.map(Body::new))
     }
+}
+
+/// Sends a call and gives up shortly before its caller does, so that they hear why. The part gives up
+/// earlier still, where it is there; the timers of the connections beneath would say CANCELLED.
+async fn in_time<F>(
+    part: PartName,
+    call: http::Request<tonic::body::Body>,
+    send: impl FnOnce(http::Request<tonic::body::Body>) -> F,
+) -> Result<Response, Fault>
+where
+    F: Future<Output = Result<Response, Fault>>,
+{
+    match timeout(call.headers()) {
+        None => send(call).await,
+        Some(span) => {
+            let patience = span - (span / 8).min(MARGIN);
+            tokio::time::timeout(patience, send(call)).await.unwrap_or_else(|_| Err(late(part)))
+        }
+    }
+}
+
+fn late(part: PartName) -> Fault {
+    let text = format!("{part} did not answer before the call's deadline");
+    Fault::new(Reason::DeadlineExceeded, "gateway", text).with("part", part)
+}
+
+/// Whether a connection gave up because the call's own deadline passed.
+fn expired(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source())
+        .any(|error| error.is::<tonic::TimeoutExpired>())
 }
 
 fn shown(credential: &Credential) -> Option<String> {
@@ -285,6 +321,33 @@ async fn pass_raw(State(door): State<Door>, request: Request) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_part_that_never_answers_is_given_up_before_the_deadline() {
+        let call = |header: Option<&str>| {
+            let mut call = http::Request::new(tonic::body::Body::empty());
+            if let Some(header) = header {
+                call.headers_mut().insert("grpc-timeout", header.parse().unwrap());
+            }
+            call
+        };
+        let hangs = async |header| {
+            let sent = in_time(PartName::Runs, call(header), |_| std::future::pending());
+            tokio::time::timeout(Duration::from_millis(99), sent).await
+        };
+        let fault = hangs(Some("100m")).await.unwrap().unwrap_err();
+        assert_eq!(fault.reason, Reason::DeadlineExceeded);
+        assert!(hangs(Some("1S")).await.is_err() && hangs(None).await.is_err(), "there is time");
+    }
+
+    #[test]
+    fn a_deadline_that_passed_beneath_is_told_from_a_part_that_is_away() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("transport")]
+        struct Outer(#[source] Box<dyn std::error::Error + Send + Sync>);
+        assert!(expired(&Outer(Box::new(tonic::TimeoutExpired(())))));
+        assert!(!expired(&Outer("connection refused".into())));
+    }
 
     async fn shown_by(uri: &str, headers: &[(&str, &str)]) -> Result<Credential, Error> {
         let mut request = Request::builder().uri(uri).header("cookie", format!("{COOKIE}=abc"));

@@ -1,6 +1,8 @@
 //! An instance at its own address: `POST /i/{instance}/run`, or the host and path that its route names.
 //! Takes JSON or plain text, answers the run as JSON.
 
+use std::time::Duration;
+
 use axum::{
     body::{Body, to_bytes},
     extract::Request,
@@ -23,6 +25,8 @@ use crate::error::Error;
 const RUN: &str = "/run";
 /// The largest body: what a message may be within the mesh.
 const LARGEST: usize = 4 * 1024 * 1024;
+/// How long a body may take to arrive: whoever trickles it holds a place meanwhile.
+const ARRIVAL: Duration = Duration::from_secs(10);
 /// Carries the request's id, in and out.
 const KEY: &str = "idempotency-key";
 
@@ -85,7 +89,9 @@ impl Door {
 
 /// The run that a body asks for: a JSON object, or plain text, which is the input.
 async fn read(headers: &HeaderMap, body: Body) -> Result<Map<String, Value>, Fault> {
-    let body = to_bytes(body, LARGEST).await.map_err(|error| {
+    let whole = tokio::time::timeout(ARRIVAL, to_bytes(body, LARGEST)).await;
+    let late = |_| Fault::new(Reason::DeadlineExceeded, "gateway", "the body did not arrive in time");
+    let body = whole.map_err(late)?.map_err(|error| {
         let fault = Fault::new(Reason::MessageTooLarge, "gateway", "the body did not arrive whole");
         fault.with("limit", LARGEST).because(error)
     })?;
@@ -144,6 +150,15 @@ mod tests {
         for kind in ["text/plain", ""] {
             assert_eq!(read_as(kind, b"late").await.unwrap()["input"], "late");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_trickles_is_sent_away() {
+        use futures::StreamExt as _;
+        let first = async { Ok::<_, std::io::Error>("x") };
+        let body = futures::stream::once(first).chain(futures::stream::pending());
+        let fault = read(&HeaderMap::new(), Body::from_stream(body)).await.unwrap_err();
+        assert_eq!(fault.reason, Reason::DeadlineExceeded);
     }
 
     #[tokio::test]
