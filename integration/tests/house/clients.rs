@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use reqwest::{Response, StatusCode, header};
+use reqwest::{Method, Response, StatusCode, header};
 use serde_json::Value;
 use souk_proto::{
     Audience, RULES,
@@ -127,24 +127,30 @@ async fn plain_http_finds_the_front_page_the_probes_and_the_keys() {
 async fn a_sign_in_link_works_once_and_whoever_only_looks_does_not_use_it_up() {
     let souk = Souk::up_with(&["--no-demo"]);
     let browser = browser();
-    for _ in 0..2 {
-        let looked = browser.head(&souk.sign_in).send().await.unwrap();
+    for method in [Method::HEAD, Method::GET, Method::GET] {
+        let looked = browser.request(method, &souk.sign_in).send().await.unwrap();
         assert!(looked.status().is_success(), "{}", looked.status());
         assert!(looked.headers().get(header::SET_COOKIE).is_none());
     }
-    let first = browser.get(&souk.sign_in).send().await.unwrap();
+    let lured = browser.post(&souk.sign_in).header(header::ORIGIN, "https://evil.example");
+    assert_eq!(
+        lured.send().await.unwrap().status(),
+        StatusCode::FORBIDDEN,
+        "signs nobody in as somebody else"
+    );
+    let first = browser.post(&souk.sign_in).send().await.unwrap();
     assert!(first.status().is_redirection(), "{}", first.status());
     assert_eq!(header_of(&first, header::LOCATION), "/");
     let cookie = header_of(&first, header::SET_COOKIE);
     for word in ["souk_session=", "HttpOnly", "SameSite=Lax", "Path=/"] {
         assert!(cookie.contains(word), "{word}: {cookie}");
     }
-    let second = browser.get(&souk.sign_in).send().await.unwrap();
+    let second = browser.post(&souk.sign_in).send().await.unwrap();
     assert_eq!(second.status(), StatusCode::UNAUTHORIZED);
     assert!(second.headers().get(header::SET_COOKIE).is_none());
     assert!(second.text().await.unwrap().contains("SIGN_IN_LINK_INVALID"));
     let invented = format!("{}/sign-in/souk_si_nobody", souk.url);
-    assert_eq!(browser.get(invented).send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(browser.post(invented).send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
 }
 
 /// What the platform answers a caller who shows this.
@@ -161,7 +167,7 @@ async fn signing_out_ends_the_session() {
     let souk = Souk::up_with(&["--no-demo"]);
     let browser = browser();
     let link = link(&souk, "leaving@example.org");
-    let signed_in = browser.get(link).header(header::ACCEPT, "application/json").send().await.unwrap();
+    let signed_in = browser.post(link).header(header::ACCEPT, "application/json").send().await.unwrap();
     let cookie = header_of(&signed_in, header::SET_COOKIE).split(';').next().unwrap().to_owned();
     let body: Value = signed_in.json().await.unwrap();
     let token = format!("Bearer {}", body["accessToken"].as_str().unwrap());

@@ -68,7 +68,7 @@ fn a_restart_keeps_everything_and_a_second_start_hears_who_holds_the_directory()
     assert!(souk.terminate(), "a clean end");
     souk.start(&[]);
     assert_eq!(souk.json(&["workspace"])["orgId"], workspace["orgId"]);
-    assert_eq!(souk.json(&["offerings", "ls"])["offerings"].as_array().unwrap().len(), 2, "seeded once");
+    assert_eq!(souk.json(&["offerings", "ls"])["offerings"].as_array().unwrap().len(), 3, "seeded once");
     let run = souk.json(&["run", "router-desk", "hello"]);
     assert_eq!(state(&run), "SUCCEEDED");
 }

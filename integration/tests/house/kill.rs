@@ -1,7 +1,7 @@
 //! kill −9 at random moments during 200 orders and runs: after the last restart nothing is lost and nothing
 //! is doubled. The seed is printed; `SOUK_SEED` repeats it.
 
-mod books;
+pub(crate) mod books;
 mod clients;
 
 use std::{
@@ -117,7 +117,7 @@ fn jobs(dice: &Dice, shop: &Shop, orders: &[Bought]) -> Vec<Job> {
 fn killed_at_random_moments_nothing_is_lost_and_nothing_is_doubled() {
     let dice = Dice::new();
     let mut souk = Souk::up();
-    std::fs::write(souk.data().join("souk.toml"), SETTINGS).unwrap();
+    souk.settings(SETTINGS);
     let project = souk.json(&["workspace"])["projectId"].as_str().unwrap().to_owned();
     let instance = runnable(&souk);
     let shop = Shop::new();

@@ -8,8 +8,11 @@
     reason = "a test fails by panicking and says why on standard output"
 )]
 
+mod addresses;
+mod apart;
 mod backup;
 mod clients;
+mod crash;
 mod explain;
 mod flows;
 mod harness;
@@ -17,6 +20,7 @@ mod journey;
 mod kill;
 mod orders;
 mod readme;
+mod shapes;
 mod shop;
 #[path = "../../../services/commerce/tests/support/signer.rs"]
 mod signer;

@@ -10,7 +10,7 @@ const ZERO: [(&str, &str); 6] = [
     (
         "postings that do not balance",
         "SELECT COUNT(*) FROM (SELECT ledger_entry_id FROM entries GROUP BY ledger_entry_id
-         HAVING SUM(amount_micros) <> 0)",
+         HAVING SUM(amount_micros) <> 0) AS unbalanced",
     ),
     ("open reservations", "SELECT COUNT(*) FROM reservations WHERE state = 'OPEN'"),
     ("what is reserved", "SELECT COALESCE(SUM(reserved_micros), 0) FROM wallets"),
@@ -28,7 +28,7 @@ const ZERO: [(&str, &str); 6] = [
 ];
 
 /// Holds billing's tables to what must be zero.
-pub(super) fn check(data: &Path) {
+pub(crate) fn check(data: &Path) {
     let questions: Vec<&str> = ZERO.iter().map(|(_, sql)| *sql).collect();
     for ((what, _), found) in ZERO.iter().zip(tables::numbers(data, "billing", &questions)) {
         assert_eq!(found, 0, "{what}");
