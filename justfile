@@ -29,6 +29,10 @@ lint:
 test *args:
     cargo test --workspace --locked {{ args }}
 
+# Bend flows, signatures and tokens for so many seconds, all targets side by side.
+fuzz seconds="60":
+    SOUK_FUZZ_SECONDS={{ seconds }} cargo test --locked -p souk-fuzz --test targets -- --test-threads 6 --show-output
+
 # Only the house rules: sizes, names, import walls, words.
 tidy:
     cargo test -p integration --test tidy -- --show-output
