@@ -120,6 +120,10 @@ fn object(body: &Bytes) -> Result<Map<String, Value>, Fault> {
     if let Some(id) = ask.remove("request_id") {
         ask.insert("requestId".to_owned(), id);
     }
+    // Another id in its place would make a second run of the first one's repeat.
+    if ask.get("requestId").is_some_and(|id| !id.is_string() && !id.is_null()) {
+        return Err(json::unreadable("requestId must be a string"));
+    }
     Ok(ask)
 }
 
@@ -167,6 +171,7 @@ mod tests {
             ("application/json", &b"{"[..]),
             ("application/json", b"[]"),
             ("application/json", br#"{"instanceId":"ins_2"}"#),
+            ("application/json", br#"{"requestId":7}"#),
             ("application/x-www-form-urlencoded", b"input=x"),
             ("text/plain", b"\xff"),
         ] {
