@@ -16,6 +16,7 @@ mod crash;
 mod explain;
 mod flows;
 mod harness;
+mod hostile;
 mod journey;
 mod kill;
 mod orders;
