@@ -75,14 +75,23 @@ pub(super) fn preface() -> Vec<u8> {
     bytes
 }
 
-/// A header block without compression, for short names and values.
+/// A header block without compression.
 pub(super) fn block(headers: &[(&str, &str)]) -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in headers {
         block.push(0);
         for text in [name, value] {
-            block.push(u8::try_from(text.len()).unwrap());
-            assert!(text.len() < 127);
+            // Seven bits of the length, and where that is not enough the rest in groups of seven.
+            let mut rest = text.len().saturating_sub(127);
+            block.push(u8::try_from(text.len().min(127)).unwrap());
+            while text.len() >= 127 {
+                let last = rest < 128;
+                block.push(u8::try_from(rest % 128).unwrap() | if last { 0 } else { 128 });
+                rest /= 128;
+                if last {
+                    break;
+                }
+            }
             block.extend(text.as_bytes());
         }
     }
