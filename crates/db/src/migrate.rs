@@ -88,6 +88,16 @@ pub(crate) async fn embedded(db: &Db, copies: Copies, migrations: &'static [Migr
     }
 }
 
+/// The migrations that a service's tables went through, in their order.
+///
+/// # Errors
+/// When the tables cannot be read.
+pub async fn history(conn: &impl ConnectionTrait) -> Result<Vec<String>, Error> {
+    let sql = "SELECT name FROM migration ORDER BY apply_time, name";
+    let rows = conn.query_all_raw(Statement::from_string(conn.get_database_backend(), sql)).await?;
+    rows.iter().map(|row| Ok(row.try_get("", "name")?)).collect()
+}
+
 /// The names of all migrations of a part, its own and those of this crate, in the order they are applied.
 #[must_use]
 pub fn names(migrations: &'static [Migration]) -> Vec<&'static str> {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use aws_lc_rs::hmac;
 use zeroize::Zeroizing;
 
 /// The longest value, in bytes.
@@ -40,6 +41,14 @@ impl Value {
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// A mark of the value, lower-case hex: equal for equal values under one `pepper`, and of no use to
+    /// whoever has the mark and guesses without it (HMAC-SHA256).
+    #[must_use]
+    pub fn mark(&self, pepper: &Self) -> String {
+        let signer = hmac::Key::new(hmac::HMAC_SHA256, pepper.expose().as_bytes());
+        hex::encode(hmac::sign(&signer, self.expose().as_bytes()))
     }
 }
 

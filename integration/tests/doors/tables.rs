@@ -42,7 +42,7 @@ enum Leave {
 
 /// Everything written down, at one moment: `part/table: column=value …`.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Dump(BTreeMap<String, Arc<BTreeSet<String>>>);
+pub(crate) struct Dump(Rows);
 
 impl Dump {
     /// What differs, one line each; empty when nothing does.
@@ -64,12 +64,15 @@ impl Dump {
     }
 }
 
+/// The rows of each table.
+type Rows = BTreeMap<String, Arc<BTreeSet<String>>>;
+
 /// One database, seen over one connection.
 struct Book {
     part: &'static str,
     db: DatabaseConnection,
     /// What SQLite said of the file's version, and what was read then.
-    seen: Option<(i64, BTreeMap<String, Arc<BTreeSet<String>>>)>,
+    seen: Option<(i64, Rows)>,
 }
 
 /// The platform's tables.

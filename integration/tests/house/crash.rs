@@ -52,7 +52,7 @@ fn killed_before_and_after_every_commit_the_walk_comes_to_its_end() {
 
     let lines: Vec<String> = visited
         .into_iter()
-        .filter(|line| !sites::elsewhere(line.split(' ').next().unwrap()).is_some())
+        .filter(|line| sites::elsewhere(line.split(' ').next().unwrap()).is_none())
         .collect();
     let shares: Vec<Vec<&String>> =
         (0..GROUNDS).map(|share| lines.iter().skip(share).step_by(GROUNDS).collect()).collect();

@@ -21,7 +21,14 @@ const WALLS: &[Wall] = &[
     Wall {
         crates: &["gix", "reqwest", "object_store", "aws_lc_rs"],
         rooms: &["outside"],
-        folders: &["crates/kit/", "crates/objects/", "crates/db/", "crates/testkit/", "services/souk/"],
+        folders: &[
+            "crates/kit/",
+            "crates/objects/",
+            "crates/secrets/",
+            "crates/db/",
+            "crates/testkit/",
+            "services/souk/",
+        ],
     },
 ];
 

@@ -5,6 +5,7 @@ mod commit;
 mod convert;
 mod load;
 mod schema;
+pub mod sums;
 mod tables;
 mod write;
 

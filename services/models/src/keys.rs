@@ -1,6 +1,5 @@
 //! The endpoints' keys in the secret store: the only room here that sees one.
 
-use aws_lc_rs::hmac;
 use souk_secrets::{Error as SecretError, Path, Secrets, Value, Version};
 use souk_types::Random;
 use std::sync::Arc;
@@ -47,8 +46,7 @@ impl Keys {
     /// log try guesses; this one cannot be made without a secret that stands in no database.
     pub(crate) async fn mark(&self, key: &Value) -> Result<String, Error> {
         let pepper = self.pepper().await?;
-        let signer = hmac::Key::new(hmac::HMAC_SHA256, pepper.expose().as_bytes());
-        Ok(hex::encode(hmac::sign(&signer, key.expose().as_bytes())))
+        Ok(key.mark(&pepper))
     }
 
     /// Made once, however many replicas ask for it together.

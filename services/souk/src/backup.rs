@@ -6,7 +6,6 @@
 
 mod files;
 mod hold;
-mod ledger;
 mod manifest;
 mod postgres;
 mod restore;
@@ -18,6 +17,8 @@ use std::{
     time::Duration,
 };
 
+use souk_billing::store::sums;
+pub(crate) use souk_billing::store::sums::Wallet;
 use souk_db::{Db, Deps, copy};
 use souk_kit::clock::{MachineClock, MachineRandom};
 use souk_types::{Clock as _, PartName, Random as _, Secret};
@@ -26,7 +27,7 @@ use self::{
     files::{Found, Stage},
     hold::Held,
 };
-pub(crate) use self::{ledger::Wallet, manifest::Manifest, restore::restore};
+pub(crate) use self::{manifest::Manifest, restore::restore};
 use crate::{cli::Failure, parts::migrations, process::KEYRING, settings::Settings};
 
 /// What became of a backup.
@@ -130,10 +131,10 @@ fn part_of(path: &Path) -> Option<PartName> {
 async fn read(path: &Path, copy: &Path, tables: &mut Tables) -> Result<(), Failure> {
     let conn = copy::open(copy).await.map_err(|error| failed(path, &error))?;
     let Some(part) = part_of(path) else { return Ok(()) };
-    let applied = ledger::applied(&conn).await.map_err(|error| failed(path, &error))?;
+    let applied = souk_db::migrate::history(&conn).await.map_err(|error| failed(path, &error))?;
     tables.migrations.insert(part.to_string(), applied);
     if part == PartName::Billing {
-        tables.wallets = ledger::wallets(&conn).await.map_err(|error| failed(path, &error))?;
+        tables.wallets = sums::wallets(&conn).await.map_err(|error| failed(path, &error))?;
     }
     conn.close().await.map_err(|error| failed(path, &error.into()))
 }
@@ -147,10 +148,10 @@ async fn at_scale(settings: &Settings, data: &Path) -> Result<Tables, Failure> {
         let target = settings.target(data, *part).map_err(|mistakes| Failure::new(mistakes.to_string()))?;
         let deps = Deps::new(Arc::new(MachineClock), Arc::new(MachineRandom::default()));
         let db = Db::open(part.as_str(), target, deps, steps).await.map_err(|error| failed(&path, &error))?;
-        let applied = ledger::applied(db.read()).await.map_err(|error| failed(&path, &error))?;
+        let applied = souk_db::migrate::history(db.read()).await.map_err(|error| failed(&path, &error))?;
         tables.migrations.insert(part.to_string(), applied);
         if *part == PartName::Billing {
-            tables.wallets = ledger::wallets(db.read()).await.map_err(|error| failed(&path, &error))?;
+            tables.wallets = sums::wallets(db.read()).await.map_err(|error| failed(&path, &error))?;
         }
         db.close().await.map_err(|error| failed(&path, &error))?;
     }

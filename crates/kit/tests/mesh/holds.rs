@@ -23,7 +23,7 @@ async fn held(bench: &Bench) -> Streaming<HoldWritesResponse> {
 /// Waits until so many hold.
 async fn holders(bench: &Bench, count: usize) {
     while bench.log.holders.load(Ordering::SeqCst) != count {
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        tokio::task::yield_now().await;
     }
 }
 

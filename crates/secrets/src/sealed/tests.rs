@@ -1,3 +1,5 @@
+//! The sealed store against who reads, bends, swaps and races over its files.
+
 use std::{
     os::unix::fs::PermissionsExt as _,
     sync::atomic::{AtomicU64, Ordering},

@@ -126,7 +126,7 @@ fn live_and_die(at: Option<(&'static str, bool, usize)>) -> (bool, Vec<&'static 
         let town = Town::on(db, Arc::clone(&database.clock), &fakes);
         let dead = async {
             while !*fate.dead.lock().unwrap() {
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                tokio::task::yield_now().await;
             }
         };
         tokio::select! {

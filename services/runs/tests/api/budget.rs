@@ -119,14 +119,14 @@ async fn a_long_run_holds_its_reservation_longer() {
     soon("the execution", world.engine.waiting.notified()).await;
     let held = async {
         while world.bank.different("hold:0") == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::task::yield_now().await;
         }
     };
     soon("the extension", held).await;
     world.database.clock.advance(Duration::from_secs(700));
     let held = async {
         while world.bank.different("hold:1") == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::task::yield_now().await;
         }
     };
     soon("the next one", held).await;

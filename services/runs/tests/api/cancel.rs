@@ -1,7 +1,5 @@
 //! Runs that are stopped: by a person, or because nobody listens any more. What they used is charged.
 
-use std::time::Duration;
-
 use souk_proto::souk::runs::v1::{CancelRunRequest, Run, State, WatchRunRequest};
 use souk_types::{OrgId, Role};
 use tonic::Code;
@@ -35,7 +33,7 @@ async fn over(boot: &Boot, run_id: &str) -> Run {
             if run.end_time.is_some() {
                 return run;
             }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            // The question itself takes a turn of the runtime.
         }
     };
     soon("the end", over).await
@@ -130,17 +128,27 @@ async fn who_comes_back_in_time_or_watches_keeps_it_at_work() {
     let watch = WatchRunRequest { run_id: run_id.clone(), after_sequence: 0 };
     let watched = boot.member().watch_run(watch).await.unwrap();
     task.abort();
-    tokio::time::sleep(Duration::from_millis(2500)).await;
+    outlasted(&world, &boot, "first").await;
     assert_eq!(get(&boot.member(), &run_id).await.unwrap().state(), State::Running, "it is watched");
     let client = boot.member();
     let again = tokio::spawn(async move { run(&client, "r").await.unwrap() });
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    // It is heard within the time that a run may go unheard.
     drop(watched);
-    tokio::time::sleep(Duration::from_millis(2000)).await;
+    outlasted(&world, &boot, "second").await;
     assert_eq!(get(&boot.member(), &run_id).await.unwrap().state(), State::Running, "somebody waits");
     world.engine.gate.add_permits(1);
     assert_eq!(soon("the run", again).await.unwrap().output, "whole");
-    assert_eq!(world.engine.executed().len(), 1);
+    assert_eq!(world.engine.executed().len(), 3, "the run once, and the two that nobody heard");
+}
+
+/// Waits for as long as it takes until another run, left alone just now, is stopped as unheard.
+async fn outlasted(world: &World, boot: &Boot, request_id: &'static str) {
+    let client = boot.member();
+    let task = tokio::spawn(async move { run(&client, request_id).await });
+    soon("the execution", world.engine.waiting.notified()).await;
+    task.abort();
+    let run_id = world.engine.executed().last().unwrap().run_id.clone();
+    assert_eq!(over(boot, &run_id).await.state(), State::Cancelled);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,9 +5,10 @@ use std::{
     path::{Component, Path},
 };
 
+use souk_billing::store::sums;
 use souk_db::copy;
 
-use super::{Manifest, at, blocking, failed, files, files::Stage, ledger, sync_dir};
+use super::{Manifest, at, blocking, failed, files, files::Stage, sync_dir};
 use crate::cli::Failure;
 
 /// Restores a backup, a directory or a `.tar`, into `data`, which must be absent or empty. The directory has its
@@ -64,7 +65,7 @@ async fn compare(manifest: &Manifest, dir: &Path) -> Result<(), Failure> {
         let path = Path::new(part).join(format!("{part}.db"));
         let conn = copy::open(&dir.join(&path)).await.map_err(|error| failed(&path, &error))?;
         if part == "billing" {
-            let wallets = ledger::wallets(&conn).await.map_err(|error| failed(&path, &error))?;
+            let wallets = sums::wallets(&conn).await.map_err(|error| failed(&path, &error))?;
             if wallets != manifest.wallets {
                 let text = "the ledger is not what it was at the moment of the backup";
                 return Err(Failure::new(text).hint("nothing was restored; take another backup"));

@@ -1,5 +1,5 @@
-//! What a backup reads out of the tables it copied: the sums of the ledger, so that whoever restores it sees
-//! that no credit was lost or made, and the level of the schema.
+//! The sums of the ledger, wallet by wallet, as a copy of the tables has them: whoever restores one sees that no
+//! credit was lost or made. For the operator's commands; no RPC reads across orgs.
 
 use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 use serde::{Deserialize, Serialize};
@@ -8,17 +8,19 @@ use souk_db::Error;
 /// One wallet's sums.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, FromQueryResult)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct Wallet {
-    pub(crate) wallet_id: String,
-    pub(crate) org_id: String,
+pub struct Wallet {
+    /// The wallet.
+    pub wallet_id: String,
+    /// Its org.
+    pub org_id: String,
     /// Σ of the ledger lines on the wallet.
-    pub(crate) entries_micros: i64,
+    pub entries_micros: i64,
     /// Σ of its lots, reserved parts included.
-    pub(crate) lots_micros: i64,
+    pub lots_micros: i64,
     /// Σ of what is reserved of its lots.
-    pub(crate) reserved_micros: i64,
+    pub reserved_micros: i64,
     /// What the wallet itself says is available.
-    pub(crate) available_micros: i64,
+    pub available_micros: i64,
 }
 
 const WALLETS: &str = "
@@ -35,14 +37,10 @@ const WALLETS: &str = "
     ORDER BY w.wallet_id";
 
 /// The sums of every wallet, in the order of their ids.
-pub(super) async fn wallets(conn: &impl ConnectionTrait) -> Result<Vec<Wallet>, Error> {
+///
+/// # Errors
+/// When the tables cannot be read.
+pub async fn wallets(conn: &impl ConnectionTrait) -> Result<Vec<Wallet>, Error> {
     let statement = Statement::from_string(conn.get_database_backend(), WALLETS);
     Ok(Wallet::find_by_statement(statement).all(conn).await?)
-}
-
-/// The migrations that a part's tables went through, in their order.
-pub(super) async fn applied(conn: &impl ConnectionTrait) -> Result<Vec<String>, Error> {
-    let sql = "SELECT name FROM migration ORDER BY apply_time, name";
-    let rows = conn.query_all_raw(Statement::from_string(conn.get_database_backend(), sql)).await?;
-    rows.iter().map(|row| Ok(row.try_get("", "name")?)).collect()
 }
