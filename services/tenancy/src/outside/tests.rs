@@ -34,6 +34,7 @@ pub(crate) struct Post {
 }
 
 impl Post {
+    #[expect(clippy::disallowed_methods, reason = "the test's own server: no house tracks it")]
     pub(crate) async fn open(temper: Temper) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
