@@ -28,6 +28,8 @@ const TYPES: &str = "type.googleapis.com/google.rpc";
 #[derive(Clone)]
 pub(crate) struct Method {
     path: http::uri::PathAndQuery,
+    /// The part that serves it.
+    part: &'static str,
     asks: MessageDescriptor,
     answers: MessageDescriptor,
 }
@@ -42,8 +44,10 @@ impl Method {
         let method = methods
             .find(|method| format!("/{}/{}", method.parent_service().full_name(), method.name()) == path);
         let method = method.ok_or_else(|| bug(format!("{path} is no method of the edge")))?;
+        let rule = souk_proto::rule(path).ok_or_else(|| bug(format!("{path} has no rule")))?;
         Ok(Self {
             path: http::uri::PathAndQuery::from_static(path),
+            part: rule.part,
             asks: method.input(),
             answers: method.output(),
         })
@@ -69,7 +73,8 @@ impl Method {
             status(fault.retry_in(std::time::Duration::from_secs(1)).because(error))
         };
         client.ready().await.map_err(away)?;
-        let answer = client.unary(request, self.path.clone(), AsTheyAre).await?.into_inner();
+        let answer = client.unary(request, self.path.clone(), AsTheyAre).await;
+        let answer = answer.map_err(|refused| lost(refused, self.part))?.into_inner();
         let bug = |text: String| status(Fault::bug("gateway", text));
         let message = DynamicMessage::decode(self.answers.clone(), answer);
         let message = message.map_err(|error| bug(error.to_string()))?;
@@ -78,6 +83,21 @@ impl Method {
             .serialize_with_options(serde_json::value::Serializer, &options)
             .map_err(|error| bug(error.to_string()))
     }
+}
+
+/// What a part refused, as it is; where nobody answered, the channel's own status says nothing that a caller
+/// could use.
+fn lost(refused: Status, part: &'static str) -> Status {
+    let from_channel = std::error::Error::source(&refused).is_some() && refused.details().is_empty();
+    if !from_channel {
+        return refused;
+    }
+    let late = refused.code() == Code::DeadlineExceeded || refused.code() == Code::Cancelled;
+    let reason = if late { Reason::DeadlineExceeded } else { Reason::Unavailable };
+    let text = if late { "did not answer in time" } else { "does not answer" };
+    let fault = Fault::new(reason, "gateway", format!("{part} {text}")).with("part", part);
+    let fault = if late { fault } else { fault.retry_in(std::time::Duration::from_secs(1)) };
+    status(fault.because(refused))
 }
 
 /// A body that is not the JSON that the method takes.
@@ -204,6 +224,16 @@ mod tests {
             let fault = create_run().read(&bad).unwrap_err();
             assert_eq!(fault.reason, Reason::InvalidArgument, "{bad}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_part_that_does_not_answer_is_said_to_be_away() {
+        let nobody = tonic::transport::Endpoint::from_static("http://127.0.0.1:1").connect_lazy();
+        let refused = create_run().ask(nobody, "t", Bytes::new()).await.unwrap_err();
+        let info = refused.get_details_error_info().unwrap();
+        assert_eq!((refused.code(), info.reason.as_str()), (Code::Unavailable, "UNAVAILABLE"));
+        assert_eq!(info.metadata["part"], "runs");
+        assert!(refused.get_details_retry_info().is_some() && !refused.message().contains("os error"));
     }
 
     #[tokio::test]
