@@ -156,11 +156,14 @@ struct RunArgs {
     /// The input; `-` reads standard input.
     #[arg(required_unless_present = "only", value_name = "TEXT", allow_hyphen_values = true)]
     input: Option<String>,
+    /// The project that a slug is looked for in: its id or its slug [default: the caller's only one].
+    #[arg(long, default_value = "")]
+    project: String,
     /// The conversation it belongs to.
     #[arg(long, value_name = "ID")]
     session: Option<String>,
     /// Run these parts of the platform here, separated by commas.
-    #[arg(long, value_delimiter = ',', value_name = "PART", conflicts_with_all = ["instance", "input", "session"])]
+    #[arg(long, value_delimiter = ',', value_name = "PART", conflicts_with_all = ["instance", "input", "project", "session"])]
     only: Vec<PartName>,
     /// Where the gateway listens, when it is one of them.
     #[arg(long, default_value = "127.0.0.1:7400", conflicts_with = "instance", value_name = "ADDR:PORT")]
@@ -225,8 +228,9 @@ async fn run(cli: Cli, output: &Output, observer: &Arc<dyn CommitObserver>) -> R
         Command::Capabilities(ask) => capabilities::run(&remote, ask, output).await,
         Command::Instances(ask) => instances::run(&remote, ask, output).await,
         Command::Runs(ask) => runs::run(&remote, ask, output).await,
-        Command::Run(RunArgs { instance, input, session, .. }) => {
-            let ask = runs::Create { instance, input, session };
+        Command::Run(RunArgs { instance, input, project, session, .. }) => {
+            let named = instances::Named { instance: instance.unwrap_or_default(), project };
+            let ask = runs::Create { named, input, session };
             runs::create(&remote, ask, output).await
         }
         Command::Wallet(ask) => wallet::show(&remote, ask, output).await,

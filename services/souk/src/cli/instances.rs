@@ -2,7 +2,7 @@
 
 mod life;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use souk_proto::souk::instances::v1::{
     AutoActivateRequest, GetInstanceRequest, Instance, ListInstancesRequest, ListInstancesResponse, State,
     WatchInstanceRequest, condition::Status as Holds, instances_service_client::InstancesServiceClient,
@@ -13,27 +13,38 @@ use tonic::Code;
 use super::{
     offerings::version_of,
     output::{Failure, Output, table, unread},
+    projects::project_of,
     remote::Remote,
 };
+
+/// An instance, as its user names it.
+#[derive(Args)]
+pub(crate) struct Named {
+    /// The instance: its id, or its offering's slug.
+    pub(crate) instance: String,
+    /// The project that a slug is looked for in: its id or its slug [default: the caller's only one].
+    #[arg(long, default_value = "")]
+    pub(crate) project: String,
+}
 
 /// `souk instances …`.
 #[derive(Subcommand)]
 pub(crate) enum Instances {
     /// List a project's instances, newest first.
     Ls {
-        /// The project [default: the caller's only one].
+        /// The project: its id or its slug [default: the caller's only one].
         #[arg(long, default_value = "")]
         project: String,
     },
     /// Show one instance with its conditions and events.
     Get {
-        /// The instance: its id, or its offering's slug.
-        instance: String,
+        #[command(flatten)]
+        named: Named,
     },
     /// Follow one instance: a line whenever it changes.
     Watch {
-        /// The instance: its id, or its offering's slug.
-        instance: String,
+        #[command(flatten)]
+        named: Named,
         /// End when it reaches this state: ACTIVE.
         #[arg(long, value_name = "STATE", value_parser = parse_state)]
         until: Option<State>,
@@ -42,24 +53,24 @@ pub(crate) enum Instances {
     Activate {
         /// The offering's slug or id, or a version's id.
         offering: String,
-        /// The project [default: the caller's only one].
+        /// The project: its id or its slug [default: the caller's only one].
         #[arg(long, default_value = "")]
         project: String,
     },
     /// Pause an instance: it stays, and spends nothing.
     Pause {
-        /// The instance: its id, or its offering's slug.
-        instance: String,
+        #[command(flatten)]
+        named: Named,
     },
     /// Resume an instance that was paused by hand, or try a failed one again.
     Resume {
-        /// The instance: its id, or its offering's slug.
-        instance: String,
+        #[command(flatten)]
+        named: Named,
     },
     /// Take an instance down for good.
     Terminate {
-        /// The instance: its id, or its offering's slug.
-        instance: String,
+        #[command(flatten)]
+        named: Named,
         /// Refuse when the instance changed since it had this etag.
         #[arg(long, default_value = "")]
         etag: String,
@@ -69,8 +80,8 @@ pub(crate) enum Instances {
     Config(life::Config),
     /// List what happened to an instance, newest first.
     Events {
-        /// The instance: its id, or its offering's slug.
-        instance: String,
+        #[command(flatten)]
+        named: Named,
         /// At most so many.
         #[arg(long, default_value_t = 50)]
         limit: i32,
@@ -83,15 +94,15 @@ pub(crate) async fn run(remote: &Remote, ask: Instances, output: &Output) -> Res
     let mut client = InstancesServiceClient::new(remote.channel()?);
     match ask {
         Instances::Ls { project } => list(remote, project, output).await,
-        Instances::Get { instance } => {
-            let instance_id = instance_of(remote, &instance).await?;
+        Instances::Get { named } => {
+            let instance_id = named.id(remote).await?;
             let answer = client.get_instance(GetInstanceRequest { instance_id }).await?.into_inner();
             output.message(INSTANCE, &answer.instance.unwrap_or_default(), whole)
         }
-        Instances::Watch { instance, until } => watch(remote, &instance, until, output).await,
+        Instances::Watch { named, until } => watch(remote, &named, until, output).await,
         Instances::Activate { offering, project } => {
             let request = AutoActivateRequest {
-                project_id: project,
+                project_id: project_of(remote, project).await?,
                 request_id: remote.request_id(""),
                 offering_version_id: version_of(remote, &offering).await?,
             };
@@ -100,49 +111,66 @@ pub(crate) async fn run(remote: &Remote, ask: Instances, output: &Output) -> Res
                 format!("{}  {}", answer.instance_id, state(answer.state().as_str_name()))
             })
         }
-        Instances::Pause { instance } => life::pause(remote, &instance, output).await,
-        Instances::Resume { instance } => life::resume(remote, &instance, output).await,
-        Instances::Terminate { instance, etag } => life::terminate(remote, &instance, etag, output).await,
+        Instances::Pause { named } => life::pause(remote, &named, output).await,
+        Instances::Resume { named } => life::resume(remote, &named, output).await,
+        Instances::Terminate { named, etag } => life::terminate(remote, &named, etag, output).await,
         Instances::Config(ask) => life::config(remote, ask, output).await,
-        Instances::Events { instance, limit } => life::events(remote, &instance, limit, output).await,
+        Instances::Events { named, limit } => life::events(remote, &named, limit, output).await,
     }
 }
 
-/// The instance that is named by its id, or by its offering's slug: the newest of the caller's only project
-/// that is not gone.
-pub(crate) async fn instance_of(remote: &Remote, name: &str) -> Result<String, Failure> {
-    if name.starts_with("ins_") {
-        return Ok(name.to_owned());
+impl Named {
+    /// The id of the instance. A slug names the only instance of its offering that is not gone: which of
+    /// several was meant is never guessed, since what follows may take it down.
+    pub(crate) async fn id(&self, remote: &Remote) -> Result<String, Failure> {
+        let name = &self.instance;
+        if name.starts_with("ins_") {
+            return Ok(name.clone());
+        }
+        let project_id = project_of(remote, self.project.clone()).await?;
+        choose(name, all(remote, project_id).await?.instances)
     }
-    let mut client = InstancesServiceClient::new(remote.channel()?);
-    let request = ListInstancesRequest { page_size: 1000, ..Default::default() };
-    let instances = client.list_instances(request).await?.into_inner().instances;
+}
+
+/// The one instance of an offering that is not gone.
+fn choose(slug: &str, instances: Vec<Instance>) -> Result<String, Failure> {
     let gone = |instance: &Instance| matches!(instance.state(), State::Terminating | State::Terminated);
-    let found = instances.into_iter().find(|instance| instance.offering_slug == name && !gone(instance));
-    let unknown = || {
-        Failure::new(format!("no instance has the id or the offering {name:?}"))
-            .hint(format!("see what there is: souk instances ls; or: souk instances activate {name}"))
-    };
-    found.map(|instance| instance.instance_id).ok_or_else(unknown)
+    let lives = instances.into_iter().filter(|instance| instance.offering_slug == slug && !gone(instance));
+    let ids: Vec<_> = lives.map(|instance| instance.instance_id).collect();
+    match ids.as_slice() {
+        [only] => Ok(only.clone()),
+        [] => Err(Failure::new(format!("no instance has the id or the offering {slug:?}"))
+            .hint(format!("see what there is: souk instances ls; or: souk instances activate {slug}"))),
+        several => {
+            let text = format!("{} instances are of the offering {slug:?}: {}", ids.len(), several.join(" "));
+            Err(Failure::new(text).hint("name one by its id; how they stand: souk instances ls"))
+        }
+    }
 }
 
 fn state(name: &'static str) -> &'static str {
     name.trim_start_matches("STATE_")
 }
 
-async fn list(remote: &Remote, project: String, output: &Output) -> Result<(), Failure> {
+/// Every instance of a project.
+async fn all(remote: &Remote, project_id: String) -> Result<ListInstancesResponse, Failure> {
     let mut client = InstancesServiceClient::new(remote.channel()?);
     let mut all = ListInstancesResponse::default();
     let mut page_token = String::new();
     loop {
-        let request = ListInstancesRequest { project_id: project.clone(), page_token, ..Default::default() };
+        let request =
+            ListInstancesRequest { project_id: project_id.clone(), page_token, ..Default::default() };
         let page = client.list_instances(request).await?.into_inner();
         all.instances.extend(page.instances);
         page_token = page.next_page_token;
         if page_token.is_empty() {
-            break;
+            return Ok(all);
         }
     }
+}
+
+async fn list(remote: &Remote, project: String, output: &Output) -> Result<(), Failure> {
+    let all = all(remote, project_of(remote, project).await?).await?;
     output.message("souk.instances.v1.ListInstancesResponse", &all, |all| {
         let row = |instance: &Instance| {
             vec![
@@ -158,13 +186,8 @@ async fn list(remote: &Remote, project: String, output: &Output) -> Result<(), F
     })
 }
 
-async fn watch(
-    remote: &Remote,
-    instance: &str,
-    until: Option<State>,
-    output: &Output,
-) -> Result<(), Failure> {
-    let instance_id = instance_of(remote, instance).await?;
+async fn watch(remote: &Remote, named: &Named, until: Option<State>, output: &Output) -> Result<(), Failure> {
+    let instance_id = named.id(remote).await?;
     let mut shown = String::new();
     loop {
         let follow = follow(remote, &instance_id, until, &mut shown, output);
@@ -316,6 +339,24 @@ mod tests {
         for text in ["", "FOO", "unspecified"] {
             assert!(parse_state(text).unwrap_err().contains("PROVISIONING"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_slug_names_one_instance_and_none_of_several() {
+        let of = |id: &str, slug: &str, state: State| {
+            let (instance_id, offering_slug) = (id.to_owned(), slug.to_owned());
+            Instance { instance_id, offering_slug, state: state.into(), ..Instance::default() }
+        };
+        let mut there = vec![
+            of("ins_3", "echo", State::Active),
+            of("ins_2", "echo", State::Terminating),
+            of("ins_1", "other", State::Active),
+        ];
+        assert_eq!(choose("echo", there.clone()).unwrap(), "ins_3");
+        assert!(choose("nothing", there.clone()).is_err());
+        there.push(of("ins_0", "echo", State::Paused));
+        let refusal = format!("{:?}", choose("echo", there).unwrap_err());
+        assert!(refusal.contains("ins_3 ins_0") && !refusal.contains("ins_2"), "{refusal}");
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use clap::Subcommand;
 use souk_proto::souk::tenancy::v1::{
-    CreateProjectRequest, ListProjectsRequest, Project, tenancy_service_client::TenancyServiceClient,
+    CreateProjectRequest, GetCallerRequest, ListProjectsRequest, Project,
+    tenancy_service_client::TenancyServiceClient,
 };
 
 use super::{
@@ -55,6 +56,39 @@ pub(crate) async fn run(remote: &Remote, ask: Projects, output: &Output) -> Resu
             output.message("souk.tenancy.v1.Project", &project, |project| {
                 format!("{}  {}", project.project_id, project.slug)
             })
+        }
+    }
+}
+
+/// The id of a project that is named by its id, or by its slug in an org of the caller's. No name stays none: the
+/// server then takes the caller's only project.
+pub(crate) async fn project_of(remote: &Remote, name: String) -> Result<String, Failure> {
+    if name.is_empty() || name.starts_with("prj_") {
+        return Ok(name);
+    }
+    let mut client = TenancyServiceClient::new(remote.channel()?);
+    let caller = client.get_caller(GetCallerRequest {}).await?.into_inner();
+    let mut ids = Vec::new();
+    for membership in caller.memberships {
+        let (mut page_token, org_id) = (String::new(), membership.org_id);
+        loop {
+            let request = ListProjectsRequest { org_id: org_id.clone(), page_size: 1000, page_token };
+            let page = client.list_projects(request).await?.into_inner();
+            let called = page.projects.into_iter().filter(|project| project.slug == name);
+            ids.extend(called.map(|project| project.project_id));
+            page_token = page.next_page_token;
+            if page_token.is_empty() {
+                break;
+            }
+        }
+    }
+    match ids.as_slice() {
+        [only] => Ok(only.clone()),
+        [] => Err(Failure::new(format!("no project has the id or the slug {name:?}"))
+            .hint("see what there is: souk projects ls; or make one: souk workspace")),
+        several => {
+            Err(Failure::new(format!("several projects have the slug {name:?}: {}", several.join(" ")))
+                .hint("name one by its id"))
         }
     }
 }

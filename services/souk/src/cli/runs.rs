@@ -10,8 +10,9 @@ use souk_proto::souk::runs::v1::{
 use souk_types::Credits;
 
 use super::{
-    instances::instance_of,
+    instances::Named,
     output::{Failure, Output, table},
+    projects::project_of,
     remote::Remote,
 };
 
@@ -20,10 +21,10 @@ use super::{
 pub(crate) enum Runs {
     /// List a project's runs, newest first.
     Ls {
-        /// The project [default: the caller's only one].
+        /// The project: its id or its slug [default: the caller's only one].
         #[arg(long, default_value = "")]
         project: String,
-        /// Only of this instance.
+        /// Only of this instance: its id, or its offering's slug.
         #[arg(long, default_value = "")]
         instance: String,
         /// At most so many.
@@ -44,7 +45,7 @@ pub(crate) enum Runs {
 
 /// What `souk run` was given.
 pub(crate) struct Create {
-    pub(crate) instance: Option<String>,
+    pub(crate) named: Named,
     pub(crate) input: Option<String>,
     pub(crate) session: Option<String>,
 }
@@ -63,7 +64,7 @@ pub(crate) async fn create(remote: &Remote, ask: Create, output: &Output) -> Res
         other => other.unwrap_or_default().to_owned(),
     };
     let request = CreateRunRequest {
-        instance_id: instance_of(remote, &ask.instance.unwrap_or_default()).await?,
+        instance_id: ask.named.id(remote).await?,
         request_id: remote.request_id(""),
         input,
         session_id: ask.session.unwrap_or_default(),
@@ -116,12 +117,13 @@ pub(crate) async fn run(remote: &Remote, ask: Runs, output: &Output) -> Result<(
             Ok(())
         }
         Runs::Ls { project, instance, limit } => {
-            let request = ListRunsRequest {
-                project_id: project,
-                instance_id: instance,
-                page_size: limit,
-                page_token: String::new(),
+            let project_id = project_of(remote, project).await?;
+            let instance_id = match instance.as_str() {
+                "" => instance,
+                _ => Named { instance, project: project_id.clone() }.id(remote).await?,
             };
+            let request =
+                ListRunsRequest { project_id, instance_id, page_size: limit, page_token: String::new() };
             let page = client.list_runs(request).await?.into_inner();
             output.message("souk.runs.v1.ListRunsResponse", &page, rows)
         }

@@ -3,16 +3,14 @@
 use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
-use souk_proto::souk::{
-    commerce::v1::{
-        AddShopRequest, BuyerLinkKind, LinkBuyerRequest, ListShopsRequest, Shop as WireShop,
-        commerce_service_client::CommerceServiceClient,
-    },
-    tenancy::v1::{ListProjectsRequest, tenancy_service_client::TenancyServiceClient},
+use souk_proto::souk::commerce::v1::{
+    AddShopRequest, BuyerLinkKind, LinkBuyerRequest, ListShopsRequest, Shop as WireShop,
+    commerce_service_client::CommerceServiceClient,
 };
 
 use super::{
     output::{Failure, Output, table},
+    projects::project_of,
     remote::Remote,
 };
 
@@ -30,7 +28,7 @@ pub(crate) enum Shop {
         /// The id that the shop gave souk's app.
         #[arg(long, default_value = "")]
         app_id: String,
-        /// The project that lines without another owner go to: its id, or its slug in the caller's only org.
+        /// The project that lines without another owner go to: its id or its slug.
         #[arg(long, value_name = "P", default_value = "")]
         fallback_project: String,
     },
@@ -47,7 +45,7 @@ pub(crate) enum Shop {
         /// The value.
         #[arg(long)]
         value: String,
-        /// The project that owns what this buyer buys: its id, or its slug in the caller's only org.
+        /// The project that owns what this buyer buys: its id or its slug.
         #[arg(long)]
         project: String,
     },
@@ -120,22 +118,6 @@ pub(crate) async fn run(remote: &Remote, ask: Shop, output: &Output) -> Result<(
             })
         }
     }
-}
-
-/// The id of a project that is named by its id, or by its slug in the caller's only org.
-async fn project_of(remote: &Remote, name: String) -> Result<String, Failure> {
-    if name.is_empty() || name.starts_with("prj_") {
-        return Ok(name);
-    }
-    let mut client = TenancyServiceClient::new(remote.channel()?);
-    let request = ListProjectsRequest { page_size: 1000, ..Default::default() };
-    let projects = client.list_projects(request).await?.into_inner().projects;
-    let unknown = || Failure::new(format!("no project has the slug {name}")).hint("souk workspace");
-    projects
-        .into_iter()
-        .find(|project| project.slug == name)
-        .map(|project| project.project_id)
-        .ok_or_else(unknown)
 }
 
 /// The id of a shop that is named by its id or its API URL.

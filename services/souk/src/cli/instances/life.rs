@@ -8,7 +8,7 @@ use souk_proto::souk::instances::v1::{
     ListInstanceEventsResponse, PauseRequest, ResumeRequest, TerminateRequest, UpdateConfigRequest,
 };
 
-use super::{INSTANCE, InstancesServiceClient, instance_of, line, moment};
+use super::{INSTANCE, InstancesServiceClient, Named, line, moment};
 use crate::cli::{
     output::{Failure, Output, table},
     remote::Remote,
@@ -19,16 +19,16 @@ use crate::cli::{
 pub(crate) enum Config {
     /// Show what its tenant set above the plan's configuration, a JSON object by capability.
     Get {
-        /// The instance: its id, or its offering's slug.
-        instance: String,
+        #[command(flatten)]
+        named: Named,
         /// What is served: the registry's, the version's, the plan's and the tenant's words together.
         #[arg(long)]
         effective: bool,
     },
     /// Set what its tenant says above the plan's configuration; served once the new revision is applied.
     Set {
-        /// The instance: its id, or its offering's slug.
-        instance: String,
+        #[command(flatten)]
+        named: Named,
         /// A JSON object by capability, `@FILE` for one in a file, or `-` for one on standard input.
         config: String,
         /// Only of this capability, the others stay; may be given again [default: all].
@@ -40,9 +40,9 @@ pub(crate) enum Config {
     },
 }
 
-pub(super) async fn pause(remote: &Remote, instance: &str, output: &Output) -> Result<(), Failure> {
+pub(super) async fn pause(remote: &Remote, named: &Named, output: &Output) -> Result<(), Failure> {
     let request = PauseRequest {
-        instance_id: instance_of(remote, instance).await?,
+        instance_id: named.id(remote).await?,
         request_id: remote.request_id(""),
         reason: String::new(),
     };
@@ -50,9 +50,9 @@ pub(super) async fn pause(remote: &Remote, instance: &str, output: &Output) -> R
     output.message(INSTANCE, &answer.instance.unwrap_or_default(), line)
 }
 
-pub(super) async fn resume(remote: &Remote, instance: &str, output: &Output) -> Result<(), Failure> {
+pub(super) async fn resume(remote: &Remote, named: &Named, output: &Output) -> Result<(), Failure> {
     let request = ResumeRequest {
-        instance_id: instance_of(remote, instance).await?,
+        instance_id: named.id(remote).await?,
         request_id: remote.request_id(""),
         reason: String::new(),
     };
@@ -62,15 +62,12 @@ pub(super) async fn resume(remote: &Remote, instance: &str, output: &Output) -> 
 
 pub(super) async fn terminate(
     remote: &Remote,
-    instance: &str,
+    named: &Named,
     etag: String,
     output: &Output,
 ) -> Result<(), Failure> {
-    let request = TerminateRequest {
-        instance_id: instance_of(remote, instance).await?,
-        request_id: remote.request_id(""),
-        etag,
-    };
+    let request =
+        TerminateRequest { instance_id: named.id(remote).await?, request_id: remote.request_id(""), etag };
     let answer = InstancesServiceClient::new(remote.channel()?).terminate(request).await?.into_inner();
     output.message(INSTANCE, &answer.instance.unwrap_or_default(), line)
 }
@@ -78,8 +75,8 @@ pub(super) async fn terminate(
 pub(super) async fn config(remote: &Remote, ask: Config, output: &Output) -> Result<(), Failure> {
     let mut client = InstancesServiceClient::new(remote.channel()?);
     match ask {
-        Config::Get { instance, effective } => {
-            let instance_id = instance_of(remote, &instance).await?;
+        Config::Get { named, effective } => {
+            let instance_id = named.id(remote).await?;
             let text = if effective {
                 let answer = client.get_entitlements(GetEntitlementsRequest { instance_id }).await?;
                 answer.into_inner().entitlements.unwrap_or_default().effective_config_json
@@ -91,10 +88,10 @@ pub(super) async fn config(remote: &Remote, ask: Config, output: &Output) -> Res
                 serde_json::from_str(&text).map_err(|error| Failure::broken(&error))?;
             if output.is_json() { output.value(&config) } else { output.text(&format!("{config:#}")) }
         }
-        Config::Set { instance, config, only, etag } => {
+        Config::Set { named, config, only, etag } => {
             let request = UpdateConfigRequest {
                 config_json: read(&config)?,
-                instance_id: instance_of(remote, &instance).await?,
+                instance_id: named.id(remote).await?,
                 request_id: remote.request_id(""),
                 etag,
                 capabilities: only,
@@ -122,13 +119,13 @@ fn read(config: &str) -> Result<String, Failure> {
 
 pub(super) async fn events(
     remote: &Remote,
-    instance: &str,
+    named: &Named,
     limit: i32,
     output: &Output,
 ) -> Result<(), Failure> {
     let mut client = InstancesServiceClient::new(remote.channel()?);
     let request = ListInstanceEventsRequest {
-        instance_id: instance_of(remote, instance).await?,
+        instance_id: named.id(remote).await?,
         page_size: limit,
         page_token: String::new(),
     };
