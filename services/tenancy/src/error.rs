@@ -67,6 +67,9 @@ pub(crate) enum Error {
     /// The shown code of an invitation does not sign in somebody who was seen before.
     #[error("the invited address belongs to somebody who was seen before")]
     InvitationNeedsSignIn,
+    /// Somebody whose address nobody proved wants to invite.
+    #[error("who invites must have signed in by a link that was sent to their own address")]
+    InviterUnproven,
     /// A repeat of the call that invited.
     #[error("the invitation's code was shown once, to the first answer")]
     InvitationAlreadyShown(InvitationId),
@@ -99,6 +102,9 @@ pub(crate) enum Error {
     /// A key asked for a key, which would outlive the revocation of the first.
     #[error("an API key makes no API keys: its own revocation would not reach them")]
     KeyByKey,
+    /// A key wanted to give somebody a role, which would outlive its revocation.
+    #[error("an API key gives nobody a role: its own scopes and revocation would not reach them")]
+    RoleByKey,
     /// The org has a project with this slug.
     #[error("the org has a project {slug:?}")]
     SlugTaken {
@@ -212,7 +218,11 @@ impl From<Error> for Fault {
                 fault.retry_in(after).because(refusal)
             }
             Error::WorkspaceUnfinished { refusal, .. } => refusal.into(),
-            Error::NoPerson | Error::KeyByKey | Error::SessionsByKey => fault(Reason::PermissionDenied),
+            Error::NoPerson
+            | Error::KeyByKey
+            | Error::RoleByKey
+            | Error::SessionsByKey
+            | Error::InviterUnproven => fault(Reason::PermissionDenied),
             broken @ (Error::BadAnswer { .. } | Error::Unsealable) => Self::bug(DOMAIN, broken),
             Error::Db(error) => error.into_fault(DOMAIN),
         }

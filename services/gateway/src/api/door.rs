@@ -28,7 +28,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use super::{
     held::{Cut, Held},
     instance, json, pages,
-    share::Shares,
+    share::{Shares, Who},
 };
 use crate::{
     config::Config,
@@ -189,7 +189,7 @@ impl Door {
         let part: PartName = rule.part.parse().map_err(|error| Fault::bug("gateway", error))?;
         let credential = credential(request.headers())?;
         let (user_id, token) = self.service.mesh_token(&credential, part).await?;
-        let place = self.shares.take(user_id).ok_or(Error::ShareHeld)?;
+        let place = self.shares.take(Who::of(user_id, request.extensions())).ok_or(Error::ShareHeld)?;
         let (mut head, body) = request.into_parts();
         let mut headers = HeaderMap::with_capacity(PASS.len() + 2);
         for name in PASS {

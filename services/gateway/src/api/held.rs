@@ -67,15 +67,15 @@ mod tests {
     use souk_types::Reason;
 
     use super::*;
-    use crate::api::share::Shares;
+    use crate::api::share::{Shares, Who};
 
     #[test]
     fn an_answer_holds_its_place_until_it_is_gone() {
         let shares = Shares::new(1);
-        let body = Held::body(Body::from("x"), shares.take(None).unwrap(), None);
-        assert!(shares.take(None).is_none());
+        let body = Held::body(Body::from("x"), shares.take(Who::Stranger(None)).unwrap(), None);
+        assert!(shares.take(Who::Stranger(None)).is_none());
         drop(body);
-        assert!(shares.take(None).is_some());
+        assert!(shares.take(Who::Stranger(None)).is_some());
     }
 
     #[tokio::test]
@@ -83,13 +83,13 @@ mod tests {
         let shares = Shares::new(1);
         let endless = Body::from_stream(futures::stream::pending::<Result<Bytes, axum::Error>>());
         let cut: Cut = Box::pin(async { Fault::new(Reason::TokenInvalid, "gateway", "revoked") });
-        let mut body = Held::body(endless, shares.take(None).unwrap(), Some(cut));
+        let mut body = Held::body(endless, shares.take(Who::Stranger(None)).unwrap(), Some(cut));
         let last = body.frame().await.unwrap().unwrap().into_trailers().unwrap();
         assert_eq!(last.get("grpc-status").unwrap(), "16");
         assert!(body.frame().await.is_none());
         let waits: Cut = Box::pin(std::future::pending());
         drop(body);
-        let body = Held::body(Body::from("x"), shares.take(None).unwrap(), Some(waits));
+        let body = Held::body(Body::from("x"), shares.take(Who::Stranger(None)).unwrap(), Some(waits));
         assert_eq!(body.collect().await.unwrap().to_bytes(), "x");
     }
 }

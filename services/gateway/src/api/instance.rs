@@ -18,8 +18,9 @@ use tonic::Status;
 use super::{
     door::{Door, Response, credential},
     json,
+    share::Who,
 };
-use crate::error::Error;
+use crate::{error::Error, model::Credential};
 
 /// How an address that runs its instance ends.
 const RUN: &str = "/run";
@@ -50,8 +51,14 @@ impl Door {
         let host = head.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let address = wanted(head.uri.path()).ok_or(Error::RouteNotFound).map_err(status)?;
         let credential = credential(&head.headers).map_err(status)?;
+        if credential == Credential::None {
+            // Before the routes, which would tell strangers what exists, and before a body is held for them.
+            let text = "running an instance needs a signed-in caller";
+            return Err(status(Fault::new(Reason::TokenMissing, "gateway", text)));
+        }
         let (user_id, token) = self.service.mesh_token(&credential, PartName::Runs).await.map_err(status)?;
-        let _place = self.shares.take(user_id).ok_or(Error::ShareHeld).map_err(status)?;
+        let who = Who::of(user_id, &head.extensions);
+        let _place = self.shares.take(who).ok_or(Error::ShareHeld).map_err(status)?;
         let instance_id = self.routes.find(host, address).await.map_err(status)?;
         let mut ask = read(&head.headers, body).await.map_err(status)?;
         ask.insert("instanceId".to_owned(), instance_id.to_string().into());

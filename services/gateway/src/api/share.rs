@@ -4,13 +4,38 @@
 
 use std::{
     collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use souk_types::UserId;
+use tonic::transport::server::TcpConnectInfo;
 
-/// Who holds; everybody without a credential is one caller.
-type Who = Option<UserId>;
+/// Who holds: a person wherever they call from; who shows no credential, by the network they call from.
+/// Were all strangers one caller, one of them could keep the others from signing in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Who {
+    /// Somebody who showed a credential.
+    Person(UserId),
+    /// Somebody who did not; `None` where the connection has no address.
+    Stranger(Option<IpAddr>),
+}
+
+impl Who {
+    /// Whose call it is.
+    pub(crate) fn of(user_id: Option<UserId>, extensions: &http::Extensions) -> Self {
+        let peer = || extensions.get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr);
+        user_id.map_or_else(|| Self::Stranger(peer().map(|peer| network(peer.ip()))), Self::Person)
+    }
+}
+
+/// What one stranger can be sure to have alone: an address, or a /64.
+fn network(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64))),
+        ip @ IpAddr::V4(_) => ip,
+    }
+}
 
 /// What is held by whom.
 pub(crate) struct Shares {
@@ -61,10 +86,17 @@ mod tests {
     #[test]
     fn a_caller_holds_its_share_and_no_more_whatever_others_hold() {
         let shares = Shares::new(2);
-        let (ann, bob) = (Some(UserId::from_bits(1)), Some(UserId::from_bits(2)));
+        let (ann, bob) = (Who::Person(UserId::from_bits(1)), Who::Person(UserId::from_bits(2)));
+        let stranger = |ip: &str| Who::Stranger(Some(network(ip.parse().unwrap())));
         let (first, second) = (shares.take(ann).unwrap(), shares.take(ann).unwrap());
         assert!(shares.take(ann).is_none());
-        assert!(shares.take(bob).is_some() && shares.take(None).is_some());
+        assert!(shares.take(bob).is_some() && shares.take(Who::Stranger(None)).is_some());
+        let near =
+            [shares.take(stranger("2001:db8::1")).unwrap(), shares.take(stranger("2001:db8::2")).unwrap()];
+        assert!(
+            shares.take(stranger("2001:db8::3")).is_none() && shares.take(stranger("10.0.0.1")).is_some()
+        );
+        drop(near);
         drop(first);
         assert!(shares.take(ann).is_some(), "what was given back may be held again");
         drop(second);

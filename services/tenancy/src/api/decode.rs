@@ -41,11 +41,20 @@ pub(super) fn project_id(ask: &pb::GetProjectRequest) -> Result<ProjectId, Fault
     check.done(DOMAIN, id)
 }
 
+/// The longest that an API key with an end works.
+const LONGEST: std::time::Duration = std::time::Duration::from_secs(3650 * 24 * 3600);
+
 pub(super) fn create_api_key(ask: pb::CreateApiKeyRequest) -> Result<CreateApiKey, Fault> {
     let mut check = Check::default();
     let name = check.parse("display_name", &ask.display_name);
     let time_to_live = ask.time_to_live.map(|duration| span(duration).unwrap_or_default());
     check.require(time_to_live.is_none_or(|span| !span.is_zero()), "time_to_live", "must be more than zero");
+    // Later than the year 9999 is no moment of JSON: one such key keeps all clients from listing any.
+    check.require(
+        time_to_live.is_none_or(|span| span <= LONGEST),
+        "time_to_live",
+        "must be at most 3650 days",
+    );
     let scopes = scopes(&mut check, &ask.scopes);
     check.done(DOMAIN, name.map(|display_name| CreateApiKey { display_name, time_to_live, scopes }))
 }

@@ -23,6 +23,7 @@ impl Service {
     }
 
     pub(crate) async fn set_member_role(&self, call: &Call, ask: SetMemberRole) -> Result<Member, Error> {
+        by_a_person(call)?;
         self.store.set_member_role(call, &ask).await
     }
 
@@ -36,6 +37,7 @@ impl Service {
         call: &Call,
         ask: InviteMember,
     ) -> Result<(Invitation, Secret<String>), Error> {
+        by_a_person(call)?;
         let (shown, mailed) = (
             Credential::mint(Kind::InvitationCode, self.store.random()),
             Credential::mint(Kind::InvitationCode, self.store.random()),
@@ -111,4 +113,10 @@ impl Service {
     ) -> Result<Paged<AuditEntry>, Error> {
         self.store.list_audit_entries(&call.scope, page).await
     }
+}
+
+/// A key gives nobody a role: whoever holds one signs in and makes keys, which neither the scopes nor the
+/// revocation of this one would reach.
+const fn by_a_person(call: &Call) -> Result<(), Error> {
+    if matches!(call.caller, Caller::Key { .. }) { Err(Error::RoleByKey) } else { Ok(()) }
 }

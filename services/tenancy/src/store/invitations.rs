@@ -16,7 +16,7 @@ use super::{
     Store, denied,
     events::{Cause, Fact},
     members::as_admin,
-    orgs::own_org,
+    orgs::{lock_user, own_org},
     person, read,
     rows::{invitations, mails, members, users},
 };
@@ -30,6 +30,9 @@ use crate::{
 
 /// How long invitations of a day are counted.
 const DAY: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+
+/// How often an org may invite one address in a day.
+const PER_ADDRESS: u64 = 10;
 
 /// What is stored of a new invitation besides the command.
 #[derive(Clone, Debug)]
@@ -68,9 +71,11 @@ impl Store {
         let written = self.0.write("tenancy.invite_member", |tx| async move {
             once(&tx, request, || async {
                 as_admin(&tx, call, org_id).await?;
+                proven(&tx, inviter).await?;
                 not_a_member(&tx, org_id, ask).await?;
                 replace(&tx, cause, org_id, ask).await?;
                 room(&tx, org_id, terms).await?;
+                patience(&tx, (org_id, inviter), ask, terms).await?;
                 let row = new_row(&tx, (org_id, inviter), ask, (codes, terms));
                 insert(&tx, cause, row, codes).await
             })
@@ -243,6 +248,16 @@ async fn load(tx: &Tx, row: invitations::Model) -> Result<Invitation, Error> {
     Ok(read::invitation(row, letter.as_ref(), tx.now())?)
 }
 
+/// Refuses an inviter whose address nobody proved: whoever holds the session may be somebody else, and whom
+/// they let in would stay in the owner's org after the first proof has ended all else that they began.
+async fn proven(tx: &Tx, inviter: UserId) -> Result<(), Error> {
+    let row = users::Entity::find_by_id(inviter.to_string()).one(tx).await?;
+    match row.ok_or(Error::UserNotFound(inviter))?.proof_time {
+        Some(_) => Ok(()),
+        None => Err(Error::InviterUnproven),
+    }
+}
+
 async fn not_a_member(tx: &Tx, org_id: OrgId, ask: &InviteMember) -> Result<(), Error> {
     let known = users::Entity::find().filter(users::Column::Email.eq(ask.email.as_str())).one(tx).await?;
     let Some(known) = known else { return Ok(()) };
@@ -284,6 +299,31 @@ async fn room(tx: &Tx, org_id: OrgId, terms: Terms) -> Result<(), Error> {
     let today = own().filter(invitations::Column::CreateTime.gt((now - DAY).micros()));
     if today.count(tx).await? >= terms.per_day {
         return Err(Error::LimitReached { what: "invitations of an org in a day", limit: terms.per_day });
+    }
+    Ok(())
+}
+
+/// Whether the inviter may send one more mail today, whatever orgs they make for it, and whether the address
+/// was not asked often enough: replaced invitations are mails all the same. The org's row is held.
+async fn patience(
+    tx: &Tx,
+    (org_id, inviter): (OrgId, UserId),
+    ask: &InviteMember,
+    terms: Terms,
+) -> Result<(), Error> {
+    // Who invites into several orgs at once waits.
+    lock_user(tx, inviter).await?;
+    let since = (tx.now() - DAY).micros();
+    let today = || invitations::Entity::find().filter(invitations::Column::CreateTime.gt(since));
+    let own = today().filter(invitations::Column::InviterUserId.eq(inviter.to_string()));
+    if own.count(tx).await? >= terms.per_day {
+        return Err(Error::LimitReached { what: "invitations of a person in a day", limit: terms.per_day });
+    }
+    let same = today()
+        .filter(invitations::Column::OrgId.eq(org_id.to_string()))
+        .filter(invitations::Column::Email.eq(ask.email.as_str()));
+    if same.count(tx).await? >= PER_ADDRESS {
+        return Err(Error::LimitReached { what: "invitations of an address in a day", limit: PER_ADDRESS });
     }
     Ok(())
 }

@@ -13,13 +13,14 @@ use souk_types::{Credits, Reason, Time};
 
 use super::{
     Store, read,
-    rows::{trial_days, trials, users},
+    rows::{trial_days, trials, users, workspaces},
 };
 use crate::{
     error::Error,
     model::{
         Email, Workspace,
         trial::{Rules, canonical, day},
+        workspace::{HEAD_START, State},
     },
 };
 
@@ -61,6 +62,37 @@ pub(super) async fn decide(
         Ok(()) => Workspace { trial: rules.amount, ..workspace },
         Err(reason) => Workspace { trial_refused: reason.as_str().to_owned(), ..workspace },
     })
+}
+
+/// Decides anew where a trial was refused because nobody had proved the address: whoever held it before its
+/// owner came must not have used the owner's trial up. The person's row is held.
+pub(super) async fn anew(
+    tx: &Tx,
+    user: &users::Model,
+    row: Workspace,
+    rules: &Rules,
+) -> Result<Workspace, Error> {
+    let waited = row.trial_refused == Reason::TrialAddressUnproven.as_str() && row.state == State::Ready;
+    if !waited || user.proof_time.is_none() {
+        return Ok(row);
+    }
+    let version = row.version.saturating_add(1);
+    let row = decide(tx, user, Workspace { trial_refused: String::new(), ..row }, rules).await?;
+    let given = row.trial > Credits::ZERO;
+    let state = if given { State::GrantingTrial } else { State::Ready };
+    let next_attempt_time = given.then(|| tx.now() + HEAD_START);
+    let row = Workspace { state, attempts: 0, next_attempt_time, version, ..row };
+    workspaces::Entity::update_many()
+        .col_expr(workspaces::Column::TrialMicros, Expr::value(row.trial.micros()))
+        .col_expr(workspaces::Column::TrialRefused, Expr::value(row.trial_refused.as_str()))
+        .col_expr(workspaces::Column::State, Expr::value(row.state.as_str()))
+        .col_expr(workspaces::Column::Attempts, Expr::value(row.attempts))
+        .col_expr(workspaces::Column::NextAttemptTime, Expr::value(row.next_attempt_time.map(Time::micros)))
+        .col_expr(workspaces::Column::Version, Expr::value(row.version))
+        .filter(workspaces::Column::OrgId.eq(row.org_id.to_string()))
+        .exec(tx)
+        .await?;
+    Ok(row)
 }
 
 async fn give(

@@ -16,6 +16,7 @@ use super::{
     orgs::{Birth, bear, lock_user},
     person, read,
     rows::workspaces,
+    trials,
 };
 use crate::{
     error::Error,
@@ -54,7 +55,8 @@ impl Store {
             let user = lock_user(&tx, user_id).await?;
             let own = workspaces::Column::TrialUserId.eq(user_id.to_string());
             if let Some(row) = workspaces::Entity::find().filter(own).one(&tx).await? {
-                return Ok(Wanted::Row(read::workspace(row)?));
+                let row = trials::anew(&tx, &user, read::workspace(row)?, rules).await?;
+                return Ok(Wanted::Row(row));
             }
             let email: Email = read::parse("email", &user.email)?;
             let name = ask.display_name.as_ref().map_or(email.local(), DisplayName::as_str);

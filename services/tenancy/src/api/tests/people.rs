@@ -87,9 +87,14 @@ async fn who_is_new_comes_in_by_the_code_alone() {
         ..Default::default()
     };
     let (bob, _) = stage.resolve_session(&session.secret).await.unwrap();
+    // Whom they let in would stay when the owner of the address comes.
+    let theirs = invite(&key.org_id, "m", "mallory@example.org", pb::Role::Admin);
+    assert_eq!(reason(stage.by(&bob).invite_member(theirs).await), "PERMISSION_DENIED");
     let key = stage.by(&bob).create_api_key(key).await.unwrap().into_inner();
     let (proven, ..) = stage.sign_in("bob@example.org").await;
     assert_eq!(proven.user_id(), bob.user_id());
+    let own = stage.by(&proven).auto_create_workspace(wish("x")).await.unwrap().into_inner();
+    assert!(own.wallet_balance_micros > 0 && own.trial_refused_reason.is_empty(), "the owner's own trial");
     assert_eq!(reason(stage.resolve_session(&session.secret).await), "TOKEN_INVALID");
     assert_eq!(reason(stage.resolve_key(&key.secret).await), "TOKEN_INVALID");
 }
