@@ -168,7 +168,8 @@ impl Usage {
     ///
     /// One token per *started* four bytes of UTF-8: the request's `input_value` (absent is nothing)
     /// makes the input tokens, the text of each output, rounded up by itself, the output tokens.
-    /// A run that called a model is billed for what its endpoint counted instead.
+    /// A run that called a model is billed for what its endpoint counted instead, and for each question that
+    /// was answered before it was counted at least by this measure.
     #[must_use]
     pub fn measured(input: Option<&str>, outputs: &[Output]) -> Self {
         Self {

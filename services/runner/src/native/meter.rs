@@ -13,6 +13,9 @@ pub(super) struct Meter {
 #[derive(Clone, Debug, Default)]
 struct Call {
     asked_bytes: usize,
+    /// What the question was measured at when the first piece came and nobody had counted it yet. It is
+    /// told, so it stays: whoever leaves after that piece has had the question read.
+    measured_input: u64,
     pieces: u64,
     answered_bytes: usize,
     /// What the endpoint itself said: input and output.
@@ -21,15 +24,16 @@ struct Call {
 }
 
 impl Call {
-    /// While an answer runs, each piece is one token at least; the endpoint's own count corrects that
-    /// upwards. Where an endpoint never counts, texts are measured as those of a run without a model.
+    /// While an answer runs, its question counts from the first piece and each piece is one token at least;
+    /// the endpoint's own count corrects both upwards. Where an endpoint never counts, texts are measured as
+    /// those of a run without a model.
     fn used(&self) -> (u64, u64) {
         match self.reported {
-            Some((input, output)) => (input, output.max(self.pieces)),
+            Some((input, output)) => (input.max(self.measured_input), output.max(self.pieces)),
             None if self.ended && self.pieces > 0 => {
-                (tokens(self.asked_bytes), tokens(self.answered_bytes).max(self.pieces))
+                (self.measured_input, tokens(self.answered_bytes).max(self.pieces))
             }
-            None => (0, self.pieces),
+            None => (self.measured_input, self.pieces),
         }
     }
 }
@@ -48,6 +52,9 @@ impl Meter {
     /// A piece of its answer came.
     pub(super) fn piece(&mut self, at: usize, bytes: usize) {
         let call = self.calls.entry(at).or_default();
+        if call.pieces == 0 && call.reported.is_none() {
+            call.measured_input = tokens(call.asked_bytes);
+        }
         call.pieces = call.pieces.saturating_add(1);
         call.answered_bytes = call.answered_bytes.saturating_add(bytes);
     }
@@ -96,7 +103,7 @@ mod tests {
         assert_eq!(used(&meter), None, "a refused question costs nothing");
         meter.piece(1, 3);
         meter.piece(1, 3);
-        assert_eq!(used(&meter), Some((0, 2)));
+        assert_eq!(used(&meter), Some((10, 2)), "the question counts from the first piece");
         meter.reported(1, (12, 9));
         meter.reported(1, (11, 1));
         meter.ended(1);
@@ -104,6 +111,21 @@ mod tests {
         meter.piece(2, 100);
         assert_eq!(used(&meter), Some((12, 10)), "calls add up");
         assert_eq!(meter.total().unwrap().runs, 1);
+    }
+
+    #[test]
+    fn a_question_is_counted_once_and_never_less() {
+        let mut meter = Meter::default();
+        meter.asked(1, 40);
+        meter.piece(1, 3);
+        meter.reported(1, (7, 1));
+        meter.ended(1);
+        assert_eq!(used(&meter), Some((10, 1)), "what was told is not taken back, and not added to");
+        let mut counted = Meter::default();
+        counted.asked(1, 40);
+        counted.reported(1, (7, 0));
+        counted.piece(1, 3);
+        assert_eq!(used(&counted), Some((7, 1)), "a count that comes first needs no measure");
     }
 
     #[test]

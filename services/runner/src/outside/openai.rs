@@ -254,11 +254,12 @@ async fn pass(
         let words = redact::told(&error, key, TOLD);
         return Err(Failure::away(format!("gave up in the middle of its answer: {words}")));
     }
-    if !part.text.is_empty() {
-        say.text(passing.push(&part.text)).await?;
-    }
+    // First: a text that comes with its count needs no measure.
     if let Some((input, output)) = part.used {
         say.say(Said::Used(input, output)).await?;
+    }
+    if !part.text.is_empty() {
+        say.text(passing.push(&part.text)).await?;
     }
     Ok(part.finished)
 }
