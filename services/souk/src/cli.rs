@@ -34,7 +34,11 @@ use souk_db::CommitObserver;
 use souk_types::PartName;
 
 pub(crate) use self::yaml::Manifest;
-pub(crate) use self::{offerings::publish_manifest, output::Failure, remote::Remote};
+pub(crate) use self::{
+    offerings::publish_manifest,
+    output::Failure,
+    remote::{OPERATOR, Remote, Saved},
+};
 use self::{output::Output, remote::Access};
 use crate::process;
 

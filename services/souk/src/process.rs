@@ -88,6 +88,9 @@ pub(crate) enum Error {
         "{0} is a public address, and the local issuer's links and keys would cross the network in clear"
     )]
     Public(SocketAddr),
+    /// There is nothing to migrate.
+    #[error("there is no platform in {0}")]
+    Absent(String),
     /// The configuration has mistakes.
     #[error(transparent)]
     Settings(#[from] souk_kit::config::Mistakes),
@@ -278,8 +281,18 @@ pub(crate) async fn asked_to_end() {
     }
 }
 
+/// Whether a directory holds a platform, or the settings of one that is to be: a mistyped name must not
+/// become a new platform. With PostgreSQL the settings are all there is before the schemas.
+fn is_there(data: &Path) -> bool {
+    let mut parts = PartName::ALL.iter();
+    data.join("souk.toml").is_file() || parts.any(|part| data.join(part.as_str()).is_dir())
+}
+
 /// Brings every schema up to date; gives the parts that have one.
 pub(crate) async fn migrate(data: &Path, settings: &Settings) -> Result<Vec<PartName>, Error> {
+    if !is_there(data) {
+        return Err(Error::Absent(data.display().to_string()));
+    }
     make_private(data)?;
     let observer: Arc<dyn CommitObserver> = Arc::new(Unobserved);
     let ground = Ground { settings, data, observer: &observer };
@@ -306,6 +319,18 @@ mod tests {
     };
 
     use super::*;
+
+    #[test]
+    fn a_mistyped_directory_holds_no_platform() -> std::io::Result<()> {
+        let dir = tempfile::tempdir()?;
+        assert!(!is_there(&dir.path().join("typo")) && !is_there(dir.path()));
+        fs::create_dir(dir.path().join("billing"))?;
+        assert!(is_there(dir.path()));
+        let other = tempfile::tempdir()?;
+        fs::write(other.path().join("souk.toml"), "")?;
+        assert!(is_there(other.path()));
+        Ok(())
+    }
 
     #[tokio::test]
     async fn what_was_begun_reaches_its_caller_before_the_door_falls_shut() -> std::io::Result<()> {

@@ -9,7 +9,7 @@ use souk_billing::store::sums;
 use souk_db::copy;
 
 use super::{Manifest, at, blocking, failed, files, files::Stage, sync_dir};
-use crate::cli::Failure;
+use crate::cli::{Failure, OPERATOR, Saved};
 
 /// Restores a backup, a directory or a `.tar`, into `data`, which must be absent or empty. The directory has its
 /// name only when all of it was held against the manifest.
@@ -29,6 +29,7 @@ pub(crate) async fn restore(from: &Path, data: &Path) -> Result<Manifest, Failur
         compare(&manifest, stage.path()).await?;
     }
     Manifest::strip(stage.path())?;
+    forget_server(&stage.path().join(OPERATOR))?;
     if data.exists() {
         fs::remove_dir(data).map_err(at(data))?;
     }
@@ -37,6 +38,14 @@ pub(crate) async fn restore(from: &Path, data: &Path) -> Result<Manifest, Failur
     sync_dir(stage.path())?;
     fs::rename(stage.path(), data).map_err(at(data))?;
     Ok(manifest)
+}
+
+/// The original may still run where the backup says: a command in the restored directory must not reach it.
+fn forget_server(operator: &Path) -> Result<(), Failure> {
+    match Saved::read(operator)? {
+        Some(saved) => Saved { server: None, ..saved }.write(operator),
+        None => Ok(()),
+    }
 }
 
 /// Puts every file of a backup into `dir`.

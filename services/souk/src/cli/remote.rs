@@ -26,8 +26,9 @@ const NOBODY: &str = "http://127.0.0.1:7400";
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Saved {
-    /// The gateway's URL.
-    pub(crate) server: String,
+    /// The gateway's URL; none in a restored directory whose platform was not started yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) server: Option<String>,
     /// An API key, or a session's access token.
     pub(crate) token: String,
 }
@@ -103,11 +104,17 @@ impl Remote {
             _ => None,
         };
         let found = operator.or(saved);
-        let server = access.server.clone().or_else(|| found.as_ref().map(|found| found.server.clone()));
+        let known = found.as_ref().and_then(|found| found.server.clone());
+        if access.server.is_none() && known.is_none() && found.is_some() {
+            let text = format!("the platform in {} was not started yet", access.data.display());
+            return Err(Failure::new(text).hint("start it: souk up --data DIR"));
+        }
+        let server = access.server.clone().or(known);
         let server = server.unwrap_or_else(|| NOBODY.to_owned());
         // A credential found in a file is for the server that stands beside it, and for no other.
         let same = |server: &String, found: &Saved| {
-            server.trim_end_matches('/') == found.server.trim_end_matches('/')
+            let beside = found.server.as_ref();
+            beside.is_some_and(|beside| server.trim_end_matches('/') == beside.trim_end_matches('/'))
         };
         let own = found.filter(|found| access.server.as_ref().is_none_or(|server| same(server, found)));
         // An empty variable is an unset one.
@@ -177,7 +184,7 @@ impl Remote {
             .login
             .clone()
             .ok_or_else(|| Failure::new("there is no home directory to save a login in"))?;
-        Saved { server: self.server.clone(), token: token.to_owned() }.write(&path)?;
+        Saved { server: Some(self.server.clone()), token: token.to_owned() }.write(&path)?;
         Ok(path)
     }
 }
@@ -205,7 +212,8 @@ mod tests {
     #[tokio::test]
     async fn the_directorys_operator_is_for_its_server_alone() {
         let dir = tempfile::tempdir().unwrap();
-        let saved = Saved { server: "http://127.0.0.1:1".to_owned(), token: "t".to_owned() };
+        let server = Some("http://127.0.0.1:1".to_owned());
+        let saved = Saved { server, token: "t".to_owned() };
         saved.write(&dir.path().join(OPERATOR)).unwrap();
         let shows = |server: Option<&str>, token: Option<&str>| {
             let (data, server) = (dir.path().to_owned(), server.map(ToOwned::to_owned));
@@ -216,5 +224,10 @@ mod tests {
         assert_eq!(shows(None, Some("")).as_deref(), Some("t"), "an empty variable is an unset one");
         assert_eq!(shows(Some("http://127.0.0.1:1/"), None).as_deref(), Some("t"));
         assert_eq!(shows(Some("http://127.0.0.1:2"), None), None);
+        // A restored directory knows no server: not the one of its original, and none by default.
+        Saved { server: None, token: "t".to_owned() }.write(&dir.path().join(OPERATOR)).unwrap();
+        assert_eq!(shows(Some("http://127.0.0.1:1"), None), None);
+        let access = Access { data: dir.path().to_owned(), server: None, token: None, home: None };
+        assert!(Remote::connect(access, None).is_err());
     }
 }

@@ -23,6 +23,7 @@ impl From<Error> for Failure {
         let hint = match &error {
             Error::Public(_) => Some("put TLS in front, or insist: --insecure-public"),
             Error::Listen { .. } => Some("choose another address: --listen 127.0.0.1:0"),
+            Error::Absent(_) => Some("name its directory: --data DIR; souk up makes a new one"),
             Error::Settings(_) => Some("see the settings in force: souk up --print-config"),
             Error::Lock(_) | Error::Keyring(_) | Error::Mesh(_) | Error::Part { .. } | Error::Data { .. } => {
                 None
@@ -109,7 +110,7 @@ async fn operator(data: &Path, url: &str, db: &Db) -> Result<Secret<String>, Fai
     let fresh = souk_tenancy::bootstrap(db, known.as_ref().map(|key| key.expose().as_str())).await;
     let token = fresh.map_err(|fault| failed(&fault))?.or(known);
     let token = token.ok_or_else(|| Failure::broken(&"there is no operator's key"))?;
-    Saved { server: url.to_owned(), token: token.expose().clone() }.write(&path)?;
+    Saved { server: Some(url.to_owned()), token: token.expose().clone() }.write(&path)?;
     Ok(token)
 }
 
@@ -138,12 +139,12 @@ async fn ready(data: &Path, only: &Only, running: &Running, output: &Output) -> 
     let known = Saved::read(&data.join(OPERATOR))?;
     match (running.hands.databases.get(&PartName::Tenancy), known) {
         (Some(db), known) => {
-            let listens = url.clone().or(known.map(|saved| saved.server));
+            let listens = url.clone().or(known.and_then(|saved| saved.server));
             operator(data, &listens.unwrap_or_else(|| format!("http://{}", only.listen)), db).await?;
         }
         (None, Some(Saved { token, .. })) => {
             if let Some(server) = url.clone() {
-                Saved { server, token }.write(&data.join(OPERATOR))?;
+                Saved { server: Some(server), token }.write(&data.join(OPERATOR))?;
             }
         }
         (None, None) => {}
