@@ -1,7 +1,7 @@
 //! What to type after a refusal: the command that mends it, where there is one. What holds for every caller,
 //! the registry's remedy says.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use souk_types::Reason;
 
@@ -20,15 +20,38 @@ pub(crate) fn hint(
             let needs = permission.map(|permission| format!("it takes the permission {permission}; "));
             Some(format!("{}who you are: souk whoami", needs.unwrap_or_default()))
         }
+        Reason::IllegalTransition if metadata.contains_key("state") => {
+            Some("read its state: souk instances get INSTANCE".to_owned())
+        }
         _ => command(reason).map(ToOwned::to_owned),
     }
     .unwrap_or_else(|| reason.remedy().to_owned())
 }
 
+/// What mends a reason of which nothing else is known; none of a reason that the registry does not have.
+pub(crate) fn of_reason(reason: &str) -> Option<String> {
+    let known = Reason::ALL.iter().find(|known| known.as_str() == reason)?;
+    Some(hint(*known, &[], &BTreeMap::new()))
+}
+
+/// A hint that says when to try again, in whole seconds and never too early.
+pub(crate) fn again(hint: Option<&str>, after: Duration) -> String {
+    const STATED: &str = "after the stated time";
+    let seconds = after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0)).max(1);
+    match hint {
+        Some(hint) if hint.contains(STATED) => hint.replace(STATED, &format!("in {seconds} s")),
+        Some(hint) => format!("{hint}; try again in {seconds} s"),
+        None => format!("try again in {seconds} s"),
+    }
+}
+
 const fn command(reason: Reason) -> Option<&'static str> {
     Some(match reason {
         Reason::TokenMissing => "set SOUK_TOKEN to an API key, or name the directory of souk up: --data DIR",
-        Reason::TokenInvalid | Reason::TokenExpired => "a new API key: souk keys create --name NAME",
+        Reason::TokenInvalid | Reason::TokenExpired => {
+            "sign in again: souk login; or a new API key: souk keys create --name NAME"
+        }
+        Reason::IllegalTransition => "read its state: souk offerings ls",
         Reason::ProjectRequired => "name the project: --project PROJECT; or make one: souk workspace",
         Reason::OfferingNotFound | Reason::OfferingVersionNotFound => "see what there is: souk offerings ls",
         Reason::InstanceNotFound => "see what there is: souk instances ls",
@@ -93,6 +116,11 @@ mod tests {
         let needs = BTreeMap::from([("permission".to_owned(), "commerce.admin".to_owned())]);
         assert!(hint(Reason::PermissionDenied, &[], &needs).contains("commerce.admin"));
         assert_eq!(hint(Reason::PermissionDenied, &[], &none), "who you are: souk whoami");
+        let state = BTreeMap::from([("state".to_owned(), "TERMINATED".to_owned())]);
+        assert!(hint(Reason::IllegalTransition, &[], &state).contains("souk instances get"));
+        let soon = Duration::from_millis(1200);
+        assert_eq!(again(Some(Reason::TooManyRequests.remedy()), soon), "slow down; try again in 2 s");
+        assert_eq!(again(None, Duration::ZERO), "try again in 1 s");
         for reason in Reason::ALL {
             assert!(!hint(*reason, &[], &none).is_empty());
         }

@@ -55,6 +55,12 @@ impl Failure {
         Self { hint: self.hint.or_else(|| Some(hint.to_owned())), ..self }
     }
 
+    /// Adds a reason of the registry, and what mends it where nothing better was said.
+    pub(crate) fn reason(self, reason: &str) -> Self {
+        let hint = self.hint.or_else(|| super::hints::of_reason(reason));
+        Self { hint, reason: (!reason.is_empty()).then(|| reason.to_owned()), ..self }
+    }
+
     /// What the server refused.
     pub(crate) fn refused(status: &Status) -> Self {
         let mut refusal = Refusal::read("gateway", status);
@@ -70,6 +76,10 @@ impl Failure {
         let known = Reason::ALL.iter().find(|reason| refusal.is(**reason));
         let mend = known.map(|reason| super::hints::hint(*reason, &fields, &refusal.metadata));
         let hint = if away { Some("is it running? souk up".to_owned()) } else { mend };
+        let hint = match refusal.retry_after {
+            Some(after) => Some(super::hints::again(hint.as_deref(), after)),
+            None => hint,
+        };
         let message = if away { "the server does not answer".to_owned() } else { refusal.message };
         let reason = (!refusal.reason.is_empty()).then_some(refusal.reason);
         let exit = if refusal.code == Code::Internal { 70 } else { 1 };
@@ -224,6 +234,14 @@ mod tests {
         let failure = Failure::refused(&Status::out_of_range("decoded message length too large"));
         assert_eq!(failure.reason.as_deref(), Some("MESSAGE_TOO_LARGE"));
         assert!(failure.hint.is_some() && failure.exit == 1);
+    }
+
+    #[test]
+    fn a_reason_brings_its_hint() {
+        let failure = Failure::new("the run failed").reason(Reason::InsufficientCredits.as_str());
+        assert_eq!(failure.reason.as_deref(), Some("INSUFFICIENT_CREDITS"));
+        assert!(failure.hint.is_some_and(|hint| hint.contains("souk wallet")));
+        assert_eq!(Failure::new("x").reason("").reason, None);
     }
 
     #[test]

@@ -78,7 +78,7 @@ pub(crate) async fn create(remote: &Remote, ask: Create, output: &Output) -> Res
     match (run.state(), run.error) {
         (State::Succeeded, _) => Ok(()),
         (_, Some(error)) => {
-            Err(Failure::new(format!("the run failed: {} ({})", error.message, error.reason)))
+            Err(Failure::new(format!("the run failed: {}", error.message)).reason(&error.reason))
         }
         (state, None) => Err(Failure::new(format!("the run ended {}", state.as_str_name()))),
     }

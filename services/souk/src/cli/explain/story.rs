@@ -4,13 +4,15 @@
 use serde_json::{Value, json};
 use souk_kit::wire;
 use souk_proto::souk::{
-    billing::v1::{LedgerEntry, Receipt, Wallet},
+    billing::v1::{LedgerEntry, Receipt, Wallet, WalletState},
     commerce::v1::{Order, OrderLine, order_line},
     delivery::v1::Applied,
     instances::v1::{Instance, State as InstanceState, condition::Status},
     runs::v1::{Run, State as RunState},
 };
-use souk_types::{Credits, Reason, Time};
+use souk_types::{Credits, Time};
+
+use crate::cli::hints::of_reason;
 
 type Timestamp = prost_types::Timestamp;
 
@@ -43,9 +45,9 @@ fn credits(micros: i64) -> Credits {
     Credits::from_micros(micros)
 }
 
-/// What mends a reason of the registry.
-fn remedy(reason: &str) -> Option<&'static str> {
-    Reason::ALL.iter().find(|known| known.as_str() == reason).map(|known| known.remedy())
+/// What follows a word, where there is something to follow it.
+fn after(word: &str, what: &str) -> String {
+    if what.is_empty() { String::new() } else { format!("{word}{what}") }
 }
 
 impl Story {
@@ -54,6 +56,7 @@ impl Story {
     }
 
     fn step(&mut self, time: Option<Time>, part: &'static str, what: String) {
+        let what = what.trim_end().trim_end_matches([':', ';']).to_owned();
         self.steps.push(Step { time, part, what });
     }
 
@@ -69,7 +72,7 @@ impl Story {
                 };
                 (
                     format!("{}: {}{place}", error.reason, error.message),
-                    remedy(&error.reason).unwrap_or("start a new run").to_owned(),
+                    of_reason(&error.reason).unwrap_or_else(|| "start a new run".to_owned()),
                 )
             }
             (None, RunState::Succeeded) => (
@@ -85,18 +88,15 @@ impl Story {
         story.step(
             when(run.create_time),
             "runs",
-            format!("asked for, of {}; trace {}", run.instance_id, run.trace_id),
+            format!("asked for, of {}{}", run.instance_id, after("; trace ", &run.trace_id)),
         );
         if !run.reservation_id.is_empty() {
             story.step(when(run.create_time), "billing", format!("reserved as {}", run.reservation_id));
         }
         if let Some(end) = when(run.end_time) {
             let used = run.usage.iter().map(|usage| format!("{} {}", usage.quantity, usage.dimension));
-            story.step(
-                Some(end),
-                "runs",
-                format!("{}; used {}", story.state.clone(), used.collect::<Vec<_>>().join(", ")),
-            );
+            let used = after("; used ", &used.collect::<Vec<_>>().join(", "));
+            story.step(Some(end), "runs", format!("{}{used}", story.state));
         }
         story
     }
@@ -112,11 +112,11 @@ impl Story {
             over => format!(", {} above the budget not charged", credits(over)),
         };
         let what = format!(
-            "receipt {}: cost {}, charged {}{overrun} ({})",
+            "receipt {}: cost {}, charged {}{overrun}{}",
             receipt.receipt_id,
             credits(receipt.cost_micros),
             credits(receipt.charged_micros),
-            lines.collect::<Vec<_>>().join(", ")
+            after(" for ", &lines.collect::<Vec<_>>().join(", "))
         );
         self.step(when(receipt.create_time), "billing", what);
     }
@@ -126,10 +126,10 @@ impl Story {
         for entry in entries {
             let kind = entry.kind().as_str_name().trim_start_matches("KIND_").to_lowercase();
             let what = format!(
-                "ledger entry {}: {kind} {} ({})",
+                "ledger entry {}: {kind} {}{}",
                 entry.ledger_entry_id,
                 credits(entry.amount_micros),
-                entry.source_ref
+                after(" of ", &entry.source_ref)
             );
             self.step(when(entry.create_time), "billing", what);
         }
@@ -168,11 +168,7 @@ impl Story {
             let status = condition.status().as_str_name().trim_start_matches("STATUS_").to_lowercase();
             let what =
                 format!("{} is {status}: {} {}", condition.r#type, condition.reason, condition.message);
-            self.step(
-                when(condition.transition_time),
-                "instances",
-                what.trim_end().trim_end_matches(':').to_owned(),
-            );
+            self.step(when(condition.transition_time), "instances", what);
         }
         self.step(
             None,
@@ -187,13 +183,24 @@ impl Story {
         self.step(when(applied.apply_time), "delivery", what);
     }
 
-    /// Adds what the wallet holds now.
+    /// Adds what the wallet holds now, and what to do where nothing can be paid from it.
     pub(super) fn wallet(&mut self, wallet: &Wallet) {
+        let short = if wallet.state() == WalletState::Frozen {
+            Some("the wallet is frozen: nothing runs until an operator unfreezes it")
+        } else if wallet.available_micros <= 0 && !self.next.contains("the wallet") {
+            Some("the wallet holds no credits: top it up; credits come in by orders of the shop")
+        } else {
+            None
+        };
+        if let Some(short) = short {
+            self.next = format!("{short}{}", after("; ", &self.next));
+        }
         let what = format!(
-            "wallet {}: {} available, {} reserved",
+            "wallet {}: {} available, {} reserved{}",
             wallet.wallet_id,
             credits(wallet.available_micros),
-            credits(wallet.reserved_micros)
+            credits(wallet.reserved_micros),
+            if wallet.state() == WalletState::Frozen { ", frozen" } else { "" }
         );
         self.step(None, "billing", what);
     }
@@ -206,13 +213,12 @@ impl Story {
             (Some(line), _) => (
                 "PARKED",
                 format!("line {} is parked: {}", name(line), line.parked_reason),
-                format!("{}; then: souk orders replay {}", line.remedy, order.order_id),
+                replay(&line.remedy, &order.order_id),
             ),
             (None, reason) if !reason.is_empty() => (
                 "PARKED",
                 format!("the order is parked: {reason}"),
-                remedy(reason)
-                    .map_or_else(|| format!("souk orders replay {}", order.order_id), ToOwned::to_owned),
+                of_reason(reason).unwrap_or_else(|| replay("", &order.order_id)),
             ),
             (None, _) if working => ("WORKING", "some lines are still at work".to_owned(), String::new()),
             (None, _) => (
@@ -241,7 +247,7 @@ impl Story {
                 line.state().as_str_name().trim_start_matches("STATE_"),
                 became(line)
             );
-            story.step(None, "commerce", what.trim_end().trim_end_matches(':').to_owned());
+            story.step(None, "commerce", what);
         }
         story
     }
@@ -271,12 +277,14 @@ impl Story {
         lines.push(String::new());
         let steps = self.sorted();
         let begin = steps.iter().find_map(|step| step.time);
-        for step in &steps {
+        for (place, step) in steps.iter().enumerate() {
             let at = match (begin, step.time) {
+                // What the others count from.
+                (Some(_), Some(time)) if place == 0 => wire::timestamp(time).to_string(),
                 (Some(begin), Some(time)) => format!("+{:.3} s", time.since(begin).as_secs_f64()),
                 _ => "now".to_owned(),
             };
-            lines.push(format!("{at:>12}  {:<9}  {}", step.part, step.what));
+            lines.push(format!("{at:>27}  {:<9}  {}", step.part, step.what));
         }
         lines.extend(self.gaps.iter().map(|gap| format!("not known  {gap}")));
         lines.join("\n")
@@ -297,18 +305,15 @@ fn why(instance: &Instance) -> (String, String) {
     match instance.state() {
         InstanceState::Active => ("it serves".to_owned(), String::new()),
         InstanceState::Paused => {
-            let next = if instance.pause_reasons.iter().any(|reason| reason == "WALLET_DEPLETED") {
-                "the wallet is empty: top it up; then it resumes by itself".to_owned()
-            } else {
-                format!("souk instances resume {}", instance.instance_id)
-            };
-            (format!("it is paused: {}", instance.pause_reasons.join(", ")), next)
+            let next: Vec<_> =
+                instance.pause_reasons.iter().map(|reason| way_back(reason, instance)).collect();
+            (format!("it is paused: {}", instance.pause_reasons.join(", ")), next.join("; "))
         }
         InstanceState::Failed => {
-            let remedy = short.and_then(|condition| remedy(&condition.reason));
+            let remedy = short.and_then(|condition| of_reason(&condition.reason));
             (
                 open.unwrap_or_else(|| "provisioning failed".to_owned()),
-                remedy.unwrap_or("mend what the condition says; it is tried again").to_owned(),
+                remedy.unwrap_or_else(|| "mend what the condition says; it is tried again".to_owned()),
             )
         }
         InstanceState::Terminated => (
@@ -326,13 +331,36 @@ fn why(instance: &Instance) -> (String, String) {
     }
 }
 
+/// What takes one pause reason away.
+fn way_back(reason: &str, instance: &Instance) -> String {
+    match reason {
+        "WALLET_DEPLETED" => "the wallet is empty: top it up; then it resumes by itself".to_owned(),
+        "OFFERING_PAUSED" => format!(
+            "wait until the operator resumes the offering; then it resumes by itself (operators: souk offerings resume {})",
+            instance.offering_slug
+        ),
+        "REFUNDED" => "what paid for it was given back: buy it again".to_owned(),
+        _ => format!("souk instances resume {}", instance.instance_id),
+    }
+}
+
+/// A remedy, and the command that comes after it. The shop's own remedies say the last step in words.
+fn replay(remedy: &str, order_id: &str) -> String {
+    let remedy =
+        remedy.trim_end_matches('.').trim_end_matches("then replay the order").trim_end_matches([',', ' ']);
+    format!(
+        "{}souk orders replay {order_id}",
+        if remedy.is_empty() { String::new() } else { format!("{remedy}; then: ") }
+    )
+}
+
 fn name(line: &OrderLine) -> &str {
     if line.sku.is_empty() { &line.product_name } else { &line.sku }
 }
 
 fn became(line: &OrderLine) -> String {
     match line.state() {
-        order_line::State::Parked => format!("{}; {}", line.parked_reason, line.remedy),
+        order_line::State::Parked => format!("{}{}", line.parked_reason, after("; ", &line.remedy)),
         _ if line.credits_micros > 0 => {
             format!("{} credits, ledger entry {}", credits(line.credits_micros), line.ledger_entry_id)
         }
@@ -343,6 +371,7 @@ fn became(line: &OrderLine) -> String {
 #[cfg(test)]
 mod tests {
     use souk_proto::souk::runs::v1::RunError;
+    use souk_types::Reason;
 
     use super::*;
 
@@ -410,5 +439,25 @@ mod tests {
         assert!(Story::of_instance(&instance).text().contains("top it up"));
         instance.pause_reasons = vec!["OWNER".into()];
         assert!(Story::of_instance(&instance).text().contains("souk instances resume ins_1"));
+        instance.pause_reasons = vec!["OFFERING_PAUSED".into()];
+        instance.offering_slug = "echo".into();
+        let text = Story::of_instance(&instance).text();
+        assert!(text.contains("souk offerings resume echo") && !text.contains("instances resume"), "{text}");
+    }
+
+    #[test]
+    fn a_wallet_that_pays_nothing_is_the_next_step() {
+        let mut run = Run { create_time: at(10), end_time: at(12), ..Run::default() };
+        run.set_state(RunState::Failed);
+        let mut story = Story::of_run(&run);
+        story.wallet(&Wallet::default());
+        assert!(story.next.contains("no credits"), "{story:?}");
+        let mut frozen = Wallet { available_micros: 1, ..Wallet::default() };
+        frozen.set_state(WalletState::Frozen);
+        story.wallet(&frozen);
+        let text = story.text();
+        assert!(story.next.starts_with("the wallet is frozen") && text.contains(", frozen"), "{text}");
+        assert!(text.contains("1970-01-01T00:00:10Z") && text.contains("+2.000 s"), "{text}");
+        assert!(text.lines().any(|line| line.ends_with("FAILED")) && !text.contains("used"), "{text}");
     }
 }
