@@ -410,7 +410,9 @@ fn odd_json_is_the_senders_mistake() {
         let honest = post("application/json", br#"{"input":"is anybody there?"}"#.to_vec()).await;
         assert_eq!(honest.status(), StatusCode::OK);
     });
-    let manifest = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../services/souk/demo/support-triage.yaml")).unwrap();
+    let manifest =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../services/souk/demo/support-triage.yaml"))
+            .unwrap();
     let manifest = manifest.replace("slug: support-triage", "slug: odd");
     let at = souk.scratch().join("odd.yaml");
     fs::write(&at, manifest.replace("support-triage.flow.json", "odd.flow.json")).unwrap();
