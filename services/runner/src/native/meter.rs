@@ -4,6 +4,17 @@ use std::collections::BTreeMap;
 
 use crate::model::{Usage, tokens};
 
+/// Bytes of a question to a token, at the most: what is told before the endpoint counted must hardly ever be
+/// more than it counts, since it is not taken back.
+const QUESTION: usize = 8;
+/// Bytes of an answer to a token, at the most: endpoints put many tokens into one piece, and a budget that
+/// counts pieces alone is never reached.
+const ANSWER: usize = 16;
+
+fn least(bytes: usize, each: usize) -> u64 {
+    u64::try_from(bytes / each).unwrap_or(u64::MAX)
+}
+
 /// What each call of a run has used.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Meter {
@@ -24,16 +35,16 @@ struct Call {
 }
 
 impl Call {
-    /// While an answer runs, its question counts from the first piece and each piece is one token at least;
-    /// the endpoint's own count corrects both upwards. Where an endpoint never counts, texts are measured as
+    /// While an answer runs, its question counts from the first piece, and each piece is one token at least, as is
+    /// each `ANSWER` of bytes; the endpoint's own count corrects both upwards. Where an endpoint never counts, texts are measured as
     /// those of a run without a model.
     fn used(&self) -> (u64, u64) {
         match self.reported {
             Some((input, output)) => (input.max(self.measured_input), output.max(self.pieces)),
             None if self.ended && self.pieces > 0 => {
-                (self.measured_input, tokens(self.answered_bytes).max(self.pieces))
+                (tokens(self.asked_bytes), tokens(self.answered_bytes).max(self.pieces))
             }
-            None => (self.measured_input, self.pieces),
+            None => (self.measured_input, least(self.answered_bytes, ANSWER).max(self.pieces)),
         }
     }
 }
@@ -53,7 +64,7 @@ impl Meter {
     pub(super) fn piece(&mut self, at: usize, bytes: usize) {
         let call = self.calls.entry(at).or_default();
         if call.pieces == 0 && call.reported.is_none() {
-            call.measured_input = tokens(call.asked_bytes);
+            call.measured_input = least(call.asked_bytes, QUESTION);
         }
         call.pieces = call.pieces.saturating_add(1);
         call.answered_bytes = call.answered_bytes.saturating_add(bytes);
@@ -103,12 +114,12 @@ mod tests {
         assert_eq!(used(&meter), None, "a refused question costs nothing");
         meter.piece(1, 3);
         meter.piece(1, 3);
-        assert_eq!(used(&meter), Some((10, 2)), "the question counts from the first piece");
+        assert_eq!(used(&meter), Some((5, 2)), "the question counts from the first piece");
         meter.reported(1, (12, 9));
         meter.reported(1, (11, 1));
         meter.ended(1);
         assert_eq!(used(&meter), Some((12, 9)));
-        meter.piece(2, 100);
+        meter.piece(2, 10);
         assert_eq!(used(&meter), Some((12, 10)), "calls add up");
         assert_eq!(meter.total().unwrap().runs, 1);
     }
@@ -116,7 +127,7 @@ mod tests {
     #[test]
     fn a_question_is_counted_once_and_never_less() {
         let mut meter = Meter::default();
-        meter.asked(1, 40);
+        meter.asked(1, 80);
         meter.piece(1, 3);
         meter.reported(1, (7, 1));
         meter.ended(1);
@@ -126,6 +137,15 @@ mod tests {
         counted.reported(1, (7, 0));
         counted.piece(1, 3);
         assert_eq!(used(&counted), Some((7, 1)), "a count that comes first needs no measure");
+    }
+
+    #[test]
+    fn large_pieces_are_more_than_one_token_each() {
+        let mut meter = Meter::default();
+        meter.piece(1, 8000);
+        assert_eq!(used(&meter), Some((0, 500)), "or an answer of few pieces passes any budget");
+        meter.reported(1, (3, 2000));
+        assert_eq!(used(&meter), Some((3, 2000)));
     }
 
     #[test]
