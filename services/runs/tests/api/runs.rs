@@ -155,7 +155,7 @@ async fn a_flow_that_fails_pays_for_what_it_used_and_no_more() {
         ("broken", vec![used("runs", 1), Act::Break(Reason::Unavailable)], "UNAVAILABLE", 1),
         ("corrupt", vec![Act::Break(Reason::ArtifactCorrupt)], "ARTIFACT_CORRUPT", 0),
         ("wild", vec![used("runs", -5), done()], "INTERNAL", 0),
-        ("large", vec![output(&"x".repeat(1024 * 1024)), done()], "FLOW_FAILED", 0),
+        ("large", vec![output(&"x".repeat(1024 * 1024 + 1)), done()], "FLOW_FAILED", 0),
     ];
     let mut charged = 0;
     for (name, script, reason, cost) in cases {
