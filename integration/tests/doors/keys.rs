@@ -50,7 +50,7 @@ fn holds(held: &str, wanted: &str) -> bool {
 fn expected(scope: &str, line: &Line) -> Code {
     let may = match (scope, line.scope.as_str()) {
         (_, "open") => true,
-        // What is a person's own beyond the org, what is the operator's, and the making of keys.
+        // What is a person's own beyond the org, what is the operator's, the making of keys and the giving of roles.
         (_, "-") => false,
         ("", _) => true,
         (held, wanted) => holds(held, wanted),
