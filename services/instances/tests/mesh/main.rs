@@ -128,6 +128,7 @@ async fn of_sixteen_activations_at_once_there_is_one_instance() {
 async fn a_repeated_request_is_one_instance_and_another_command_is_refused() {
     for database in souk_testkit::databases("instances", MIGRATIONS).await {
         let town = Town::new(&database, &Fakes::swift());
+        town.fakes.known.lock().unwrap().projects.insert(PROJECT, ORG);
         let ask = CreateInstanceRequest {
             project_id: PROJECT.to_string(),
             source_ref: "saleor:order:line".into(),

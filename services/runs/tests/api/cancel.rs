@@ -152,8 +152,8 @@ async fn outlasted(world: &World, boot: &Boot, request_id: &'static str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn five_hundred_at_once_each_get_their_own_answer() {
-    const MANY: usize = 500;
+async fn a_hundred_at_once_each_get_their_own_answer() {
+    const MANY: usize = 100;
     let world = World::new().await;
     world.engine.script(vec![Act::Wait, piece("z"), output("z"), used("runs", 1), done()]);
     world.bank.price(&[("runs", 0)]);
