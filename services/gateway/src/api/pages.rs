@@ -6,11 +6,14 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
     routing::{get, post},
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use serde_json::json;
-use souk_types::{Class, Fault};
+use http::{HeaderMap, HeaderValue, header};
+use souk_kit::status;
+use souk_types::Fault;
 
-use super::door::{COOKIE, Door, credential, same_origin};
+use super::{
+    door::{COOKIE, Door, credential, same_origin},
+    json,
+};
 use crate::error::Error;
 
 /// How long a browser keeps the session cookie, in seconds; the session itself may end earlier.
@@ -55,13 +58,13 @@ async fn look() -> impl IntoResponse {
 /// A page of another origin may not sign its visitor in as somebody else.
 async fn sign_in(State(door): State<Door>, Path(code): Path<String>, headers: HeaderMap) -> Response {
     if !same_origin(&headers) {
-        return refused(&Error::OriginRefused.into(), wants_json(&headers));
+        return refused(Error::OriginRefused.into(), wants_json(&headers));
     }
     let service = std::sync::Arc::clone(&door.service);
     let outcome = door.house.owned(async move { service.sign_in(&code).await }).await;
     let (session, token) = match outcome {
         Ok(signed_in) => signed_in,
-        Err(fault) => return refused(&fault, wants_json(&headers)),
+        Err(fault) => return refused(fault, wants_json(&headers)),
     };
     let secure = if door.secure_cookies { "; Secure" } else { "" };
     let secret = session.secret.expose();
@@ -69,7 +72,7 @@ async fn sign_in(State(door): State<Door>, Path(code): Path<String>, headers: He
         format!("{COOKIE}={secret}; Path=/; HttpOnly; SameSite=Lax; Max-Age={COOKIE_SECONDS}{secure}");
     let mut response = if wants_json(&headers) {
         let seconds = token.expire_time.since(door.house.now()).as_secs();
-        let body = json!({
+        let body = serde_json::json!({
             "accessToken": token.text, "tokenType": "Bearer", "expiresIn": seconds,
             "userId": session.user_id.to_string(),
         });
@@ -99,7 +102,7 @@ async fn sign_out(State(door): State<Door>, headers: HeaderMap) -> Response {
             let cookie = format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0");
             ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response()
         }
-        Err(fault) => refused(&fault, wants_json(&headers)),
+        Err(fault) => refused(fault, wants_json(&headers)),
     }
 }
 
@@ -112,19 +115,9 @@ fn wants_json(headers: &HeaderMap) -> bool {
     accept.is_some_and(|accept| accept.contains("application/json"))
 }
 
-fn refused(fault: &Fault, as_json: bool) -> Response {
-    let code = match fault.class() {
-        Class::Unauthenticated => StatusCode::UNAUTHORIZED,
-        Class::Denied => StatusCode::FORBIDDEN,
-        Class::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        _ => StatusCode::INTERNAL_SERVER_ERROR,
-    };
-    let (reason, remedy) = (fault.reason.as_str(), fault.reason.remedy());
-    if as_json {
-        let body = json!({"reason": reason, "message": fault.message, "remedy": remedy});
-        return (code, Json(body)).into_response();
-    }
+fn refused(fault: Fault, as_json: bool) -> Response {
     // Both texts are ours: nothing that came in stands in them.
-    let text = format!("{} ({reason})\n{remedy}\n", fault.reason.what());
-    (code, text).into_response()
+    let (reason, what, remedy) = (fault.reason.as_str(), fault.reason.what(), fault.reason.remedy());
+    let answer = json::refused(&status(fault));
+    if as_json { answer } else { (answer.status(), format!("{what} ({reason})\n{remedy}\n")).into_response() }
 }
