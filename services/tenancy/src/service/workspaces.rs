@@ -99,10 +99,9 @@ impl Service {
         const LIMIT: u64 = 500;
         let before: Time = self.store.now() - souk_db::once::KEPT;
         let ended = self.store.forget_ended(before, LIMIT).await?;
-        let requests = self.store.forget_requests(before, LIMIT).await?;
         let invitations = self.store.forget_invitations(before, LIMIT).await?;
         let trail = self.store.forget_audit(self.store.now() - self.config.audit_life(), LIMIT).await?;
         let days = self.store.forget_trial_days(before, LIMIT).await?;
-        Ok(ended || requests || invitations || trail || days)
+        Ok(ended || invitations || trail || days)
     }
 }

@@ -187,11 +187,6 @@ impl Store {
         });
         written.await
     }
-
-    /// Forgets answered requests begun before `before`, at most `limit`; says whether there may be more.
-    pub(crate) async fn forget_requests(&self, before: Time, limit: u64) -> Result<bool, Error> {
-        Ok(souk_db::once::forget(&self.0, before, limit).await? == limit)
-    }
 }
 
 async fn insert_link(
