@@ -9,6 +9,9 @@ use souk_kit::config::Section;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// Runs of one org that are at work at once, over all of its instances: nobody takes every place of the
+    /// engines. Less than the runner's `runs_at_work`, or the share protects nobody. Default 128.
+    pub org_runs: u32,
     /// How long CreateRun waits for an instance that is still being provisioned, in milliseconds.
     pub ready_wait_ms: u32,
     /// How long an engine may work on one run, in seconds.
@@ -29,6 +32,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            org_runs: 128,
             ready_wait_ms: 10_000,
             execute_seconds: 600,
             unheard_ms: 5000,
@@ -71,6 +75,7 @@ impl Section for Config {
                 mistakes.push(format!("{name}: must be from {least} to {most}"));
             }
         };
+        bound("org_runs", self.org_runs, 1, 100_000);
         bound("ready_wait_ms", self.ready_wait_ms, 0, 60_000);
         bound("execute_seconds", self.execute_seconds, 1, 14_400);
         bound("unheard_ms", self.unheard_ms, 100, 600_000);

@@ -44,6 +44,12 @@ pub(crate) enum Error {
         /// What it allows.
         allowed: i64,
     },
+    /// The org has as many runs at work as it may.
+    #[error("the org has {allowed} runs at work, as many as one org may")]
+    OrgBusy {
+        /// How many it may have.
+        allowed: u32,
+    },
     /// Billing refused the run; it stands as REFUSED and charged nothing.
     #[error("{}", .error.message)]
     Refused {
@@ -103,7 +109,7 @@ impl Error {
             Self::NotServing(NotServing::Terminated) => Reason::InstanceTerminated,
             Self::NotServing(NotServing::Failed) => Reason::InstanceFailed,
             Self::InputTooLarge { .. } => Reason::InvalidArgument,
-            Self::TooManyRuns { .. } => Reason::TooManyRequests,
+            Self::TooManyRuns { .. } | Self::OrgBusy { .. } => Reason::TooManyRequests,
             Self::Refused { error, .. } => reason(&error.reason).unwrap_or(Reason::InsufficientCredits),
             _ => return None,
         })
@@ -135,6 +141,9 @@ impl From<Error> for Fault {
             }
             Error::TooManyRuns { limit, allowed } => {
                 fault(refusal).with("limit", limit).with("allowed", allowed).retry_in(AT_WORK)
+            }
+            Error::OrgBusy { allowed } => {
+                fault(refusal).with("limit", "org_runs").with("allowed", allowed).retry_in(AT_WORK)
             }
             Error::Refused { run_id, .. } => fault(refusal).with("run_id", run_id),
             Error::AtWork { run_id, stopping } => {

@@ -37,7 +37,7 @@ pub const MIGRATIONS: &[Migration] = store::MIGRATIONS;
 /// # Errors
 /// Never at present; the shape is that of every part.
 pub fn build(house: &House, config: &Config, db: Db) -> Result<Mounted, Fault> {
-    let store = Store::new(db.clone(), config.lease());
+    let store = Store::new(db.clone(), config.lease(), config.org_runs);
     let service = Arc::new(Service::new(house, store, config));
     let work = work::loops(house, config, &db, &service);
     let api = Api::new(house.clone(), service);

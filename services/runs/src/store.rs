@@ -51,14 +51,16 @@ pub(crate) struct Store {
     /// Names this boot: rows with another owner were somebody else's.
     boot: String,
     lease: Duration,
+    /// Runs of one org that may be at work at once.
+    org_runs: u32,
 }
 
 impl Store {
-    pub(crate) fn new(db: Db, lease: Duration) -> Self {
+    pub(crate) fn new(db: Db, lease: Duration, org_runs: u32) -> Self {
         let mut bytes = [0_u8; 8];
         db.random().fill(&mut bytes);
         let boot = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { db, boot, lease }
+        Self { db, boot, lease, org_runs }
     }
 
     /// Whether this process alone works on the runs of this database.

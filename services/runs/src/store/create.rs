@@ -64,6 +64,7 @@ impl Store {
                     Err(error) => return Err(error.into()),
                 }
                 within(&tx, run, to.limits).await?;
+                share(&tx, run, self.org_runs).await?;
                 row::run::Entity::insert(row::whole(run)?)
                     .exec_without_returning(&tx)
                     .await
@@ -89,6 +90,14 @@ async fn at_work(tx: &Tx, request: &Request) -> Result<Option<RunId>, DbError> {
         .one(tx)
         .await?;
     found.map(|row| row.run_id.parse().map_err(|error| DbError::value("run_id", error))).transpose()
+}
+
+/// Whether the org may have one more run at work. Runs that come at the very same moment are not held up for
+/// each other: there may be a few more for a moment, but not every place of the engines.
+async fn share(tx: &Tx, run: &Run, allowed: u32) -> Result<(), Error> {
+    let of_org = row::run::Entity::find().filter(Column::OrgId.eq(run.org_id.to_string()));
+    let at_work = of_org.filter(Column::EndTime.is_null()).count(tx).await.map_err(DbError::from)?;
+    if at_work >= u64::from(allowed) { Err(Error::OrgBusy { allowed }) } else { Ok(()) }
 }
 
 /// Whether the plan allows one more run; holds the instance's gate until the write ends, so that runs

@@ -69,4 +69,8 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
             "ALTER TABLE run ADD COLUMN heard_time {time} NOT NULL DEFAULT 0",
         ],
     },
+    Migration {
+        name: "0003-share-of-an-org",
+        up: &["CREATE INDEX run_at_work_by_org ON run (org_id) WHERE end_time IS NULL"],
+    },
 ];

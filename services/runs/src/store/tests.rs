@@ -26,6 +26,7 @@ const ORG: OrgId = OrgId::from_bits(1);
 const PROJECT: ProjectId = ProjectId::from_bits(2);
 const INSTANCE: InstanceId = InstanceId::from_bits(3);
 const LEASE: Duration = Duration::from_secs(15);
+const ORG_RUNS: u32 = 8;
 
 #[expect(clippy::disallowed_methods, reason = "a test makes its own scopes")]
 const fn scope(org: OrgId) -> Scope {
@@ -64,7 +65,10 @@ fn ask(input: &str) -> CreateRun {
 
 async fn stores() -> Vec<(Database, Store)> {
     let all = databases("runs", MIGRATIONS).await;
-    all.into_iter().map(|db| (Store::new((*db).clone(), LEASE), db)).map(|(store, db)| (db, store)).collect()
+    all.into_iter()
+        .map(|db| (Store::new((*db).clone(), LEASE, ORG_RUNS), db))
+        .map(|(store, db)| (db, store))
+        .collect()
 }
 
 async fn fresh(store: &Store, request_id: &str) -> Run {
@@ -154,7 +158,7 @@ async fn who_lost_a_run_changes_nothing() {
         db.clock.advance(LEASE / 2);
         assert!(store.take_over(10).await.unwrap().is_empty(), "{}: it is held still", db.engine);
         db.clock.advance(LEASE);
-        let other = Store::new((*db).clone(), LEASE);
+        let other = Store::new((*db).clone(), LEASE, ORG_RUNS);
         let taken = other.take_over(10).await.unwrap();
         assert_eq!(taken.len(), 1, "{}", db.engine);
         assert!(other.take_over(10).await.unwrap().is_empty(), "{}: once", db.engine);
@@ -173,7 +177,7 @@ async fn who_lost_a_run_changes_nothing() {
 async fn a_new_boot_takes_at_once_where_one_process_owns_the_file() {
     for (db, store) in stores().await {
         let run = fresh(&store, "r").await;
-        let boot = Store::new((*db).clone(), LEASE);
+        let boot = Store::new((*db).clone(), LEASE, ORG_RUNS);
         let at_once = boot.take_over(10).await.unwrap().len();
         assert_eq!(at_once, usize::from(db.engine == "sqlite"), "{}", db.engine);
         if at_once == 0 {
@@ -222,6 +226,29 @@ async fn the_plans_limits_hold_for_runs_that_come_together() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn no_org_has_more_runs_at_work_than_its_share() {
+    for (db, store) in stores().await {
+        let mut made = Vec::new();
+        for place in 0..ORG_RUNS {
+            made.push(fresh(&store, &format!("r{place}")).await);
+        }
+        let one = |id: &'static str, org_id| {
+            let store = store.clone();
+            let call = Call { scope: scope(org_id), ..call(id) };
+            async move { store.create(&call, &Entitlements { org_id, ..to(Limits::default()) }, ask("hi")).await }
+        };
+        let over = one("over", ORG).await;
+        assert!(matches!(over, Err(Error::OrgBusy { allowed: ORG_RUNS })), "{over:?}");
+        let again = store.create(&call("r0"), &to(Limits::default()), ask("hi")).await;
+        assert_eq!(again.unwrap(), Created::Earlier(made[0].run_id), "a repeat takes no further place");
+        let other = one("other", OrgId::from_bits(77)).await;
+        assert!(matches!(other, Ok(Created::Fresh(_))), "{}: the others have theirs: {other:?}", db.engine);
+        end(&store, &start(&store, &made[0]).await).await;
+        assert!(matches!(one("over", ORG).await, Ok(Created::Fresh(_))), "{}", db.engine);
+    }
+}
+
 /// Counts runs that were written down.
 #[derive(Default)]
 struct Written(AtomicUsize);
@@ -236,7 +263,7 @@ impl souk_db::CommitObserver for Written {
 async fn runs_of_a_limited_instance_are_counted_one_after_the_other() {
     for db in databases("runs", MIGRATIONS).await {
         let written = Arc::new(Written::default());
-        let store = Store::new(db.observed(written.clone()).await.unwrap(), LEASE);
+        let store = Store::new(db.observed(written.clone()).await.unwrap(), LEASE, ORG_RUNS);
         let limits = Limits { concurrent_runs: 1, ..Limits::default() };
         let (held, release) = (&Notify::new(), &Notify::new());
         // Stands where a run that is being counted stands.
