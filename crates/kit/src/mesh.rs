@@ -43,6 +43,10 @@ const STREAMS: u32 = 4096;
 /// Headers of one message at the most, in bytes. A mesh token names every project of its person, and a
 /// message beyond the limit costs the whole connection.
 pub(crate) const HEADERS: u32 = 256 * 1024;
+/// Calls that may be taken back on one connection before they were looked at. One connection of the gateway
+/// carries the calls of everybody: with the few that a stranger may take back at the door, whoever hangs up on
+/// many calls at once would end those of all others.
+const RESETS: usize = 100_000;
 
 /// What a process is built from.
 pub struct Surroundings {
@@ -267,7 +271,10 @@ impl Mesh {
 
 /// A server for the mesh: as any other of the house, but it takes the tokens of people with many projects.
 pub fn mesh_server() -> Server {
-    plain_server().http2_max_header_list_size(HEADERS)
+    plain_server()
+        .http2_max_header_list_size(HEADERS)
+        .http2_max_pending_accept_reset_streams(Some(RESETS))
+        .http2_max_local_error_reset_streams(Some(RESETS))
 }
 
 /// A server with the house's limits.

@@ -11,8 +11,8 @@ use serde_json::Value;
 use souk_proto::{Audience, RULES, Rule, souk::billing::v1::WatchWalletRequest};
 
 use self::wire::{
-    CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, RESET, SETTINGS, block, bomb, call, connect,
-    exchange, frame, preface, send,
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, GO_AWAY, HEADERS, RESET, SETTINGS, block, bomb, call,
+    connect, exchange, frame, next_frame, preface, send,
 };
 use crate::{harness::Souk, tables};
 
@@ -366,6 +366,28 @@ fn operators_socket(souk: &Souk, _: &str) {
         stream.write_all(bytes).ok();
     }
     assert!(souk.cli(&["login", "--email", "honest@example.org"]).ok, "the operator is still heard");
+    taken_back(&path);
+}
+
+/// The gateway's calls to a part share a connection: whoever takes many of them back ends nobody else's.
+fn taken_back(path: &Path) {
+    const CHECK: &str = "/grpc.health.v1.Health/Check";
+    let mut stream = UnixStream::connect(path).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut all = preface();
+    for id in (1..2_400).step_by(2) {
+        all.extend(frame(HEADERS, END_HEADERS | END_STREAM, id, &call(CHECK)));
+        all.extend(frame(RESET, 0, id, &8_u32.to_be_bytes()));
+    }
+    let honest = 2_401;
+    all.extend(frame(HEADERS, END_HEADERS, honest, &call(CHECK)));
+    all.extend(frame(DATA, END_STREAM, honest, &framed(0, 0, b"")));
+    send(&mut stream, &all);
+    let answer = std::iter::from_fn(|| Some(next_frame(&mut stream))).find(|(kind, id)| {
+        assert_ne!(*kind, GO_AWAY, "the connection of all was ended for the calls of one");
+        *id == honest
+    });
+    assert_eq!(answer, Some((HEADERS, honest)));
 }
 
 #[test]

@@ -13,6 +13,7 @@ pub(super) const DATA: u8 = 0;
 pub(super) const HEADERS: u8 = 1;
 pub(super) const RESET: u8 = 3;
 pub(super) const SETTINGS: u8 = 4;
+pub(super) const GO_AWAY: u8 = 7;
 pub(super) const CONTINUATION: u8 = 9;
 pub(super) const END_STREAM: u8 = 1;
 pub(super) const END_HEADERS: u8 = 4;
@@ -66,6 +67,17 @@ pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
     frame.extend(stream.to_be_bytes());
     frame.extend(payload);
     frame
+}
+
+/// What kind the next frame is that comes, and of which stream.
+pub(super) fn next_frame(stream: &mut impl Read) -> (u8, u32) {
+    let mut head = [0; 9];
+    stream.read_exact(&mut head).unwrap();
+    let [a, b, c, kind, _, stream_id @ ..] = head;
+    let length = u32::from_be_bytes([0, a, b, c]);
+    let skipped = std::io::copy(&mut stream.take(u64::from(length)), &mut std::io::sink()).unwrap();
+    assert_eq!(skipped, u64::from(length));
+    (kind, u32::from_be_bytes(stream_id) & 0x7fff_ffff)
 }
 
 /// The connection's beginning: the preface and no settings.
