@@ -1,20 +1,22 @@
 //! `/health`, `/livez`, `/readyz` and `/metrics`: what schedulers and Prometheus ask of every process. They
 //! stand on the public port, so they say nothing that a stranger may not know: of the figures, how often public
-//! methods were called. All figures are read on the operator's socket.
+//! methods were called at the door. All figures are read on the operator's socket.
 
 use std::sync::{Arc, PoisonError};
 
 use axum::{Json, Router, http::StatusCode, routing::get};
 use serde_json::{Value, json};
-use souk_proto::{Audience, rule};
+use souk_proto::{Audience, RULES, Rule};
+use tonic::Code;
 
 use crate::{
+    guard::name,
     house::{House, Shared},
     telemetry,
 };
 
-/// The figure that counts calls.
-const CALLS: &str = "souk_rpc_total";
+/// The figure that counts the calls of public methods at the door.
+const DOOR_CALLS: &str = "souk_door_calls_total";
 
 /// The probes of the process that this house stands in.
 pub fn router(house: &House) -> Router {
@@ -33,20 +35,26 @@ pub fn router(house: &House) -> Router {
         )
 }
 
-/// Of all figures, the counts of calls of public methods.
+/// Of all figures, the counts of calls that came through the door.
 fn public(figures: &str) -> String {
     let is_public = |line: &str| {
         let name = line.trim_start_matches("# HELP ").trim_start_matches("# TYPE ");
-        if !name.starts_with(CALLS) {
-            return false;
-        }
-        let rpc = line.split_once("rpc=\"").and_then(|(_, rest)| rest.split('"').next());
-        match rpc {
-            Some(rpc) => rule(rpc).is_some_and(|rule| rule.audience == Audience::Edge),
-            None => line.starts_with('#'),
-        }
+        name.starts_with(DOOR_CALLS)
     };
     figures.lines().filter(|line| is_public(line)).map(|line| format!("{line}\n")).collect()
+}
+
+/// Counts a call of a public method, as the door saw it: wherever its part runs.
+pub fn count_at_door(rule: Option<&Rule>, code: Code) {
+    let rpc = rule.map_or("unknown", |rule| rule.path);
+    metrics::counter!(DOOR_CALLS, "rpc" => rpc, "code" => name(code)).increment(1);
+}
+
+/// Shows every public method from the start: a figure that is not there yet cannot be told from one that is gone.
+pub fn begin_at_door() {
+    for rule in RULES.iter().filter(|rule| rule.audience == Audience::Edge) {
+        metrics::counter!(DOOR_CALLS, "rpc" => rule.path, "code" => name(Code::Ok)).increment(0);
+    }
 }
 
 fn readiness(shared: &Shared) -> (StatusCode, Json<Value>) {
@@ -71,11 +79,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn strangers_see_counts_of_public_methods_alone() {
-        let all = "# TYPE souk_rpc_total counter\n\
-                   souk_rpc_total{rpc=\"/souk.billing.v1.BillingService/GetWallet\",code=\"OK\"} 3\n\
-                   souk_rpc_total{rpc=\"/souk.billing.v1.BillingService/Authorize\",code=\"OK\"} 9\n\
-                   souk_rpc_total{rpc=\"unknown\",code=\"OK\"} 1\n\n\
+    fn strangers_see_the_figures_of_the_door_alone() {
+        let all = "# TYPE souk_door_calls_total counter\n\
+                   souk_door_calls_total{rpc=\"/souk.billing.v1.BillingService/GetWallet\",code=\"OK\"} 3\n\n\
+                   # TYPE souk_rpc_total counter\n\
+                   souk_rpc_total{rpc=\"/souk.billing.v1.BillingService/Authorize\",code=\"OK\"} 9\n\n\
                    # TYPE souk_rpc_seconds summary\n\
                    souk_rpc_seconds{rpc=\"/souk.billing.v1.BillingService/GetWallet\",quantile=\"0.5\"} 0.1\n\
                    souk_tables_total 7\n";

@@ -21,6 +21,7 @@ use souk_kit::{
 };
 use souk_proto::{Audience, EDGE_FILE_DESCRIPTOR_SET, Replay, Rule, rule};
 use souk_types::{Fault, PartName, Reason};
+use tonic::Code;
 use tonic_web::GrpcWebLayer;
 use tower::{Service as _, ServiceExt};
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -88,6 +89,7 @@ pub(crate) fn router(
         routes,
         create_run: json::Method::find("/souk.runs.v1.RunsService/CreateRun")?,
     };
+    probes::begin_at_door();
     let calls = reflection(house, EDGE_FILE_DESCRIPTOR_SET)
         .fallback_service(any(pass_on).with_state(door.clone()))
         .layer(GrpcWebLayer::new());
@@ -175,17 +177,20 @@ pub(crate) fn same_origin(headers: &HeaderMap) -> bool {
 }
 
 async fn pass_on(State(door): State<Door>, request: Request) -> Response {
-    match door.pass_on(request).await {
+    let rule = rule(request.uri().path()).filter(|rule| rule.audience == Audience::Edge);
+    let response = match door.pass_on(request, rule).await {
         Ok(response) => response,
         Err(fault) => status(fault).into_http::<Body>(),
-    }
+    };
+    let code = tonic::Status::from_header_map(response.headers()).map_or(Code::Ok, |status| status.code());
+    probes::count_at_door(rule, code);
+    response
 }
 
 impl Door {
-    async fn pass_on(&self, request: Request) -> Result<Response, Fault> {
+    async fn pass_on(&self, request: Request, rule: Option<&Rule>) -> Result<Response, Fault> {
         let path = request.uri().path();
-        let unknown = || Fault::from(Error::NoMethod { path: path.to_owned() });
-        let rule = rule(path).filter(|rule| rule.audience == Audience::Edge).ok_or_else(unknown)?;
+        let rule = rule.ok_or_else(|| Fault::from(Error::NoMethod { path: path.to_owned() }))?;
         let part: PartName = rule.part.parse().map_err(|error| Fault::bug("gateway", error))?;
         let credential = credential(request.headers())?;
         let (user_id, token) = self.service.mesh_token(&credential, part).await?;
