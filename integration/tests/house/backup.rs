@@ -18,15 +18,16 @@ const OFFERING: &str = "support-triage";
 /// Looks at the platform before a wait is given up.
 const LOOKS: usize = 600;
 
-/// A platform with a shop, whose orders go to the operator's project, and an instance that runs.
-fn town() -> (Souk, Shop) {
+/// A platform with a shop, whose orders go to the operator's project, and an instance that runs. Its id names it:
+/// orders bring more instances of its offering.
+fn town() -> (Souk, Shop, String) {
     let souk = Souk::up();
     let project = souk.json(&["workspace"])["projectId"].as_str().unwrap().to_owned();
-    souk.json(&["instances", "activate", OFFERING]);
-    assert!(souk.cli(&["instances", "watch", OFFERING, "--until", "ACTIVE"]).ok);
+    let instance = souk.json(&["instances", "activate", OFFERING])["instanceId"].as_str().unwrap().to_owned();
+    assert!(souk.cli(&["instances", "watch", &instance, "--until", "ACTIVE"]).ok);
     let shop = Shop::new();
     shop.add(&souk, &project);
-    (souk, shop)
+    (souk, shop, instance)
 }
 
 fn paid(shop: &Shop, souk: &Souk, id: &str) {
@@ -45,16 +46,27 @@ fn path(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
+/// Says that it is over when the test is through, also when it fails: those at work beside it end then.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 /// Backs up while runs and orders are going on.
-fn backed_up_at_work(souk: &Souk, shop: &Shop, to: &Path) -> Value {
-    let (over, runs) = (AtomicBool::new(false), |over: &AtomicBool| {
+fn backed_up_at_work((souk, shop, instance): (&Souk, &Shop, &str), to: &Path) -> Value {
+    let over = &AtomicBool::new(false);
+    let runs = || {
         while !over.load(Ordering::SeqCst) {
-            souk.cli(&["run", OFFERING, "how are you?"]);
+            souk.cli(&["run", instance, "how are you?"]);
         }
-    });
+    };
     std::thread::scope(|scope| {
-        scope.spawn(|| runs(&over));
-        scope.spawn(|| runs(&over));
+        let _over = Over(over);
+        scope.spawn(runs);
+        scope.spawn(runs);
         scope.spawn(|| {
             for number in 0.. {
                 if over.load(Ordering::SeqCst) {
@@ -69,24 +81,22 @@ fn backed_up_at_work(souk: &Souk, shop: &Shop, to: &Path) -> Value {
                 break;
             }
         }
-        let told = souk.cli(&["backup", "--to", path(to), "--json"]);
-        over.store(true, Ordering::SeqCst);
-        told.json()
+        souk.json(&["backup", "--to", path(to)])
     })
 }
 
 #[test]
 fn a_backup_taken_at_work_comes_back_as_it_was_at_its_moment() {
-    let (mut souk, shop) = town();
+    let (mut souk, shop, instance) = town();
     let (dir, tar) = (souk.scratch().join("copy"), souk.scratch().join("copy.tar"));
-    let told = backed_up_at_work(&souk, &shop, &dir);
+    let told = backed_up_at_work((&souk, &shop, &instance), &dir);
     let wallets = told["wallets"].as_array().unwrap();
     assert_eq!(wallets.len(), 1, "{told}");
     for wallet in wallets {
         assert_eq!(micros(wallet, "entriesMicros"), micros(wallet, "lotsMicros"), "{wallet}");
     }
     // The platform went on after it: the copy is not of now.
-    souk.json(&["run", OFFERING, "one more"]);
+    souk.json(&["run", &instance, "one more"]);
     souk.json(&["backup", "--to", path(&tar)]);
     assert!(souk.terminate());
     if told["postgres"] == true {
@@ -113,7 +123,7 @@ fn a_backup_taken_at_work_comes_back_as_it_was_at_its_moment() {
         );
         assert_eq!(held, [micros(wallet, "entriesMicros"), micros(wallet, "reservedMicros")]);
         souk.start(&[]);
-        let run = souk.json(&["run", OFFERING, "after the restore"]);
+        let run = souk.json(&["run", &instance, "after the restore"]);
         assert_eq!(run["state"], "STATE_SUCCEEDED", "{run}");
         assert!(souk.terminate());
         let broken = "SELECT COUNT(*) FROM (SELECT 1 FROM entries GROUP BY ledger_entry_id HAVING SUM(amount_micros) <> 0)";
@@ -123,7 +133,7 @@ fn a_backup_taken_at_work_comes_back_as_it_was_at_its_moment() {
 
 #[test]
 fn a_platform_that_is_ended_is_backed_up_by_its_locks() {
-    let (mut souk, _) = town();
+    let (mut souk, ..) = town();
     assert!(souk.terminate());
     let to = souk.scratch().join("copy");
     let told = souk.json(&["backup", "--to", path(&to)]);
@@ -134,7 +144,7 @@ fn a_platform_that_is_ended_is_backed_up_by_its_locks() {
 
 #[test]
 fn what_is_odd_is_refused_and_nothing_is_left_of_it() {
-    let (souk, _) = town();
+    let (souk, ..) = town();
     let copy = souk.scratch().join("copy");
     let told = souk.json(&["backup", "--to", path(&copy)]);
     if told["postgres"] == true {
@@ -178,7 +188,7 @@ fn what_is_odd_is_refused_and_nothing_is_left_of_it() {
 
 #[test]
 fn a_disk_that_takes_no_more_leaves_nothing_that_could_pass_for_a_backup() {
-    let (souk, _) = town();
+    let (souk, _, instance) = town();
     let place = souk.scratch().join("place");
     std::fs::create_dir(&place).unwrap();
     for name in ["copy", "copy.tar"] {
@@ -193,5 +203,5 @@ fn a_disk_that_takes_no_more_leaves_nothing_that_could_pass_for_a_backup() {
         assert_eq!(std::fs::read_dir(&place).unwrap().count(), 0, "{name}");
     }
     // Writes go on.
-    souk.json(&["run", OFFERING, "still there?"]);
+    souk.json(&["run", &instance, "still there?"]);
 }

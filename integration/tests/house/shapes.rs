@@ -1,6 +1,11 @@
 //! Together = apart, embedded = at scale: this suite once more, in the other shapes.
 
-use std::process::Command;
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    process::{Command, Stdio},
+    sync::{Mutex, PoisonError, mpsc},
+    time::Duration,
+};
 
 use souk_testkit::Postgres;
 
@@ -21,17 +26,48 @@ const OWN_SHAPE: &[&str] = &[
     "backup::",
 ];
 
+/// How long the suite may say nothing before it is taken to hang. A test says when it is over, and that it still
+/// runs, once, after a minute.
+const SILENCE: Duration = Duration::from_secs(15 * 60);
+
+/// One shape at a time: each has the machine to itself.
+static TURN: Mutex<()> = Mutex::new(());
+
 fn suite(shape: &str) {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.env("SOUK_HOUSE", shape);
+    command.env("SOUK_HOUSE", shape).stdout(Stdio::piped()).stderr(Stdio::inherit());
     for name in OWN_SHAPE {
         command.args(["--skip", name]);
     }
-    let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    print!("{said}");
-    assert!(output.status.success(), "in the shape {shape}: {}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("kill::killed_at_random_moments"), "the suite ran");
+    let mut child = command.spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let (tell, told) = mpsc::channel();
+    let reader = std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| tell.send(line)));
+    let mut seen = false;
+    let hangs = loop {
+        match told.recv_timeout(SILENCE) {
+            Ok(line) => {
+                println!("{line}");
+                seen |= line.contains("kill::killed_at_random_moments");
+                if line.starts_with("test ") {
+                    // Past the capture of the harness, so that one sees how far it is.
+                    let mut beside = std::io::stderr();
+                    writeln!(beside, "{shape}: {line}").unwrap();
+                }
+            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => break false,
+            Err(mpsc::RecvTimeoutError::Timeout) => break true,
+        }
+    };
+    if hangs {
+        child.kill().unwrap();
+    }
+    let status = child.wait().unwrap();
+    assert!(!hangs, "in the shape {shape} a test hangs");
+    reader.join().unwrap().unwrap();
+    assert!(status.success(), "in the shape {shape}: {status}");
+    assert!(seen, "the suite ran");
 }
 
 #[test]
