@@ -37,7 +37,7 @@ const CLEAN: Duration = Duration::from_secs(30);
 /// None yet; as the other services.
 pub fn build(house: &House, config: &Config, db: Db, secrets: Secrets) -> Result<Mounted, Fault> {
     let store = Store::new(db.clone(), config.replaced_key());
-    let service = Arc::new(Service { store, keys: Keys::new(secrets, house.random()) });
+    let service = Arc::new(Service::new(store, Keys::new(secrets, house.random())));
     let cleaner = Arc::clone(&service);
     let mut mounted =
         Mounted::new(Routes::new(ModelsServiceServer::new(Api { house: house.clone(), service })));

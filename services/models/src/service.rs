@@ -10,6 +10,7 @@ use souk_types::{
     Call,
     page::{Page, Paged},
 };
+use tokio::sync::Mutex;
 
 use crate::{
     error::Error,
@@ -18,8 +19,9 @@ use crate::{
     store::Store,
 };
 
-/// How often a key is offered to the secret store while others put keys of the same endpoint.
-const ROUNDS: u32 = 5;
+/// How often a key is offered to the secret store while other processes put keys of the same endpoint. Each
+/// sends one at a time and one wins every round, so it is enough for as many processes.
+const ROUNDS: u32 = 64;
 
 /// A put as repeats are recognised: the endpoint and the mark of its key.
 #[derive(Serialize)]
@@ -32,37 +34,47 @@ pub(crate) struct Marked<'a> {
 pub(crate) struct Service {
     pub(crate) store: Store,
     pub(crate) keys: Keys,
+    /// Held while a key is kept and pointed to: copies of a put that arrive together keep it once.
+    turn: Mutex<()>,
 }
 
 impl Service {
-    /// Adds an endpoint or replaces the one of that name.
-    pub(crate) async fn put(&self, call: &Call, put: Put, key: Option<Value>) -> Result<Endpoint, Error> {
-        let mark = match &key {
-            Some(key) => Some(self.keys.mark(key).await?),
-            None => None,
-        };
-        let marked = Marked { put: &put, key: mark };
-        if let Some(answered) = self.store.answered(call, &marked).await? {
-            return Ok(answered);
-        }
-        let kept = match &key {
-            Some(key) => Some(self.keep(&put.name, key).await?),
-            None => None,
-        };
-        self.store.put(call, &marked, &put, kept).await
+    pub(crate) fn new(store: Store, keys: Keys) -> Self {
+        Self { store, keys, turn: Mutex::default() }
     }
 
-    /// Keeps a key under a version that was noted before; gives the note and the version.
-    async fn keep(&self, name: &Name, key: &Value) -> Result<(String, Version), Error> {
+    /// Adds an endpoint or replaces the one of that name.
+    pub(crate) async fn put(&self, call: &Call, put: Put, key: Option<Value>) -> Result<Endpoint, Error> {
+        let Some(key) = key else {
+            return self.store.put(call, &Marked { put: &put, key: None }, &put, None).await;
+        };
+        let marked = Marked { put: &put, key: Some(self.keys.mark(&key).await?) };
+        let _turn = self.turn.lock().await;
         for _ in 0..ROUNDS {
-            let version = self.keys.next(name).await?;
-            let note = self.store.note(name, version).await?;
-            if self.keys.put(name, key, version).await? {
-                return Ok((note, version));
+            // Whoever won the round before may have been a copy of this very put.
+            if let Some(answered) = self.store.answered(call, &marked).await? {
+                return Ok(answered);
             }
-            self.store.forget(&note).await?;
+            let Some(kept) = self.keep(&put.name, &key).await? else { continue };
+            match self.store.put(call, &marked, &put, Some(kept)).await {
+                // A newer key counts by now, or this one was given up: another round makes another.
+                Err(Error::Contended { .. }) => {}
+                outcome => return outcome,
+            }
         }
-        Err(Error::Contended { name: name.to_string() })
+        Err(Error::Contended { name: put.name.to_string() })
+    }
+
+    /// Keeps a key under a version that was noted before; gives the note and the version, or nothing where
+    /// another process took that version.
+    async fn keep(&self, name: &Name, key: &Value) -> Result<Option<(String, Version)>, Error> {
+        let version = self.keys.next(name).await?;
+        let note = self.store.note(name, version).await?;
+        if self.keys.put(name, key, version).await? {
+            return Ok(Some((note, version)));
+        }
+        self.store.forget(&note).await?;
+        Ok(None)
     }
 
     /// One endpoint.

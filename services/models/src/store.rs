@@ -74,9 +74,10 @@ impl Store {
         if moved && old.is_some() && kept.is_none() {
             return Err(Error::KeyNeeded);
         }
-        if let Some((note, _)) = kept {
-            // Without its note the key may be destroyed any moment: this came too late.
-            if !leftovers::take(tx, note).await? {
+        if let Some((note, version)) = kept {
+            // Without its note the key may be destroyed any moment, and below the present one it is destroyed
+            // with it: this came too late.
+            if old.is_some_and(|old| *version < old) || !leftovers::take(tx, note).await? {
                 return Err(Error::Contended { name: put.name.to_string() });
             }
             if let Some(old) = old {
@@ -122,6 +123,7 @@ impl Store {
                 let gone = endpoint::Entity::delete_by_id(delete.name.to_string());
                 gone.exec(&tx).await.map_err(DbError::from)?;
                 if let Some(version) = before.secret_version {
+                    leftovers::give_up(&tx, &delete.name, version).await?;
                     leftovers::add(&tx, &delete.name, (1, version), tx.now()).await?;
                     tx.ring(leftovers::TOPIC);
                 }

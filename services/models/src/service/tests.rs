@@ -10,12 +10,16 @@ use std::{
 };
 
 use async_trait::async_trait;
+use futures::future::join_all;
 use souk_secrets::{Error as SecretError, Path, Sealed, Secrets};
 use souk_testkit::{Database, databases};
 use souk_types::{Caller, Reason, Scope, Trace, access::Reach};
 
 use super::*;
 use crate::store::MIGRATIONS;
+
+/// How many copies arrive together.
+const COPIES: usize = 12;
 
 /// A sealed store that fails when it is told to: before it keeps anything, or after.
 struct Failing {
@@ -54,6 +58,8 @@ struct Bench {
     db: Database,
     secrets: Arc<Failing>,
     service: Service,
+    /// As many other processes on the same tables and the same secret store.
+    others: Vec<Service>,
     _dir: tempfile::TempDir,
 }
 
@@ -65,9 +71,12 @@ async fn benches() -> Vec<Bench> {
         let inner = Sealed::open(&sealed, &root, db.random.clone()).await.unwrap();
         let (before, after) = (AtomicBool::new(false), AtomicBool::new(false));
         let secrets = Arc::new(Failing { inner, before, after });
-        let keys = Keys::new(Arc::clone(&secrets) as Secrets, db.random.clone());
-        let service = Service { store: Store::new((*db).clone(), Duration::from_secs(600)), keys };
-        benches.push(Bench { db, secrets, service, _dir: dir });
+        let process = || {
+            let keys = Keys::new(Arc::clone(&secrets) as Secrets, db.random.clone());
+            Service::new(Store::new((*db).clone(), Duration::from_secs(600)), keys)
+        };
+        let (service, others) = (process(), (0..COPIES).map(|_| process()).collect());
+        benches.push(Bench { db, secrets, service, others, _dir: dir });
     }
     benches
 }
@@ -85,17 +94,30 @@ fn call(rpc: &'static str, request_id: &str) -> Call {
     }
 }
 
+fn asked(url: &str) -> Put {
+    Put {
+        name: "A".parse().unwrap(),
+        address: url.parse().unwrap(),
+        models: Vec::new(),
+        default_model: String::new(),
+    }
+}
+
 impl Bench {
     async fn put_at(&self, request_id: &str, url: &str, key: Option<&str>) -> Result<Endpoint, Error> {
-        let put = Put {
-            name: "A".parse().unwrap(),
-            address: url.parse().unwrap(),
-            models: Vec::new(),
-            default_model: String::new(),
-        };
+        Self::put_in(&self.service, request_id, url, key).await
+    }
+
+    async fn put_in(
+        process: &Service,
+        request_id: &str,
+        url: &str,
+        key: Option<&str>,
+    ) -> Result<Endpoint, Error> {
+        let put = asked(url);
         let key = key.map(|key| Value::new(key.to_owned()).unwrap());
         let call = call("/souk.models.v1.ModelsService/PutModelEndpoint", request_id);
-        self.service.put(&call, put, key).await
+        process.put(&call, put, key).await
     }
 
     async fn put(&self, request_id: &str, key: Option<&str>) -> Result<Endpoint, Error> {
@@ -111,12 +133,22 @@ impl Bench {
     async fn kept(&self) -> Vec<Version> {
         let path = Path::model_endpoint("A").unwrap();
         let mut kept = Vec::new();
-        for version in 1..=9 {
+        for version in 1..=99 {
             if souk_secrets::Store::get(&self.secrets.inner, &path, Some(version)).await.is_ok() {
                 kept.push(version);
             }
         }
         kept
+    }
+
+    /// So many puts took effect, and of all their keys the right one is left.
+    async fn settled(&self, puts: usize) {
+        let call = call("", "");
+        let now = self.service.get(&call, &"A".parse().unwrap()).await.unwrap();
+        assert_eq!(usize::try_from(now.version).unwrap(), puts);
+        self.later().await;
+        self.later().await;
+        assert_eq!(self.kept().await, [now.secret_version.unwrap()]);
     }
 
     async fn later(&self) {
@@ -205,23 +237,55 @@ async fn repeats_are_told_by_a_mark_that_nobody_can_make_without_the_secret_stor
 #[tokio::test]
 async fn puts_that_arrive_together_take_effect_once_each() {
     for bench in benches().await {
-        let same = || bench.put("same", Some("key-one"));
-        let answers = tokio::join!(same(), same(), same(), same());
-        let first = answers.0.unwrap();
-        for answer in [answers.1, answers.2, answers.3] {
-            assert_eq!(answer.unwrap(), first);
-        }
-        let other = |id: &'static str| bench.put(id, Some("key-two"));
-        let answers = tokio::join!(other("a"), other("b"), other("c"), other("d"));
-        for answer in [answers.0, answers.1, answers.2, answers.3] {
+        let copies = (0..COPIES).map(|_| bench.put("same", Some("key-one")));
+        let answers: Vec<_> = join_all(copies).await.into_iter().map(Result::unwrap).collect();
+        assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+        assert_eq!(bench.kept().await, [1], "copies keep their key once");
+        let ids: Vec<_> = (0..COPIES).map(|at| format!("other {at}")).collect();
+        for answer in join_all(ids.iter().map(|id| bench.put(id, Some("key-two")))).await {
             answer.unwrap();
         }
-        let call = call("", "");
-        let now = bench.service.get(&call, &"A".parse().unwrap()).await.unwrap();
-        assert_eq!(now.version, 5);
-        bench.later().await;
-        bench.later().await;
-        assert_eq!(bench.kept().await, [now.secret_version.unwrap()]);
+        bench.settled(COPIES + 1).await;
+    }
+}
+
+#[tokio::test]
+async fn puts_that_arrive_in_many_processes_take_effect_once_each() {
+    for bench in benches().await {
+        let url = "https://a.example/v1";
+        let copies = bench.others.iter().map(|process| Bench::put_in(process, "same", url, Some("key-one")));
+        let answers: Vec<_> = join_all(copies).await.into_iter().map(Result::unwrap).collect();
+        assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+        let ids: Vec<_> = (0..COPIES).map(|at| format!("other {at}")).collect();
+        let others = bench.others.iter().zip(&ids);
+        for answer in
+            join_all(others.map(|(process, id)| Bench::put_in(process, id, url, Some("key-two")))).await
+        {
+            answer.unwrap();
+        }
+        bench.settled(COPIES + 1).await;
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_comes_after_a_newer_one_or_after_its_endpoint_is_pointed_to_by_nothing() {
+    for bench in benches().await {
+        let (slow, name) = (&bench.others[0], "A".parse().unwrap());
+        let (key, call) = (Value::new("key-slow".to_owned()).unwrap(), call("/Put", "slow"));
+        let put = asked("https://a.example/v1");
+        let marked = Marked { put: &put, key: None };
+        for deleted in [false, true] {
+            let kept = slow.keep(&name, &key).await.unwrap();
+            let newer = bench.put(&format!("newer {deleted}"), Some("key-new")).await.unwrap().secret_version;
+            if deleted {
+                bench.delete("gone").await.unwrap();
+            }
+            let late = slow.store.put(&call, &marked, &put, kept).await;
+            assert!(matches!(late, Err(Error::Contended { .. })), "{late:?}");
+            bench.later().await;
+            bench.later().await;
+            assert_eq!(bench.kept().await, if deleted { vec![] } else { vec![newer.unwrap()] });
+        }
     }
 }
 

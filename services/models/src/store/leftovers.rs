@@ -110,6 +110,17 @@ pub(super) async fn take(tx: &Tx, note: &str) -> Result<bool, Error> {
     Ok(gone.map_err(DbError::from)?.rows_affected == 1)
 }
 
+/// Takes back every note of an endpoint's versions up to this one, so that no put points to them any more.
+pub(super) async fn give_up(tx: &Tx, name: &Name, newest: Version) -> Result<(), Error> {
+    let gone = leftover::Entity::delete_many()
+        .filter(leftover::Column::Name.eq(name.as_str()))
+        .filter(leftover::Column::ToVersion.lte(number(newest)?))
+        .filter(leftover::Column::Claimed.eq(false))
+        .exec(tx)
+        .await;
+    gone.map_err(DbError::from).map(drop).map_err(Error::from)
+}
+
 fn noun(row: leftover::Model) -> Result<Leftover, Error> {
     let version = |own: i64| Version::try_from(own).map_err(|_| Error::Broken("a version below zero"));
     Ok(Leftover {
