@@ -118,15 +118,16 @@ impl OpenAi {
         let kind =
             response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let streams = kind.contains("event-stream") || (self.stream && !kind.contains("json"));
-        let mut passing = Passing::new(target.key);
+        let mut hearing = Hearing::new(target.key);
         let outcome = match streams {
-            true => self.hear_stream(response, target.key, &mut passing, say).await,
-            false => self.hear_whole(response, target.key, &mut passing, say).await,
+            true => self.hear_stream(response, &mut hearing, say).await,
+            false => self.hear_whole(response, &mut hearing, say).await,
         };
+        let answered = hearing.answered();
         if !matches!(outcome, Err(Failure::Left)) {
-            say.text(passing.finish()).await?;
+            say.text(hearing.passing.finish()).await?;
         }
-        outcome
+        outcome.and_then(|()| if answered { Ok(()) } else { Err(nothing()) })
     }
 
     async fn send(&self, target: &Target<'_>, mut body: Map<String, Value>) -> Result<Response, Failure> {
@@ -184,7 +185,7 @@ impl OpenAi {
     async fn chunk(&self, response: &mut Response) -> Result<Option<bytes::Bytes>, Failure> {
         match timeout(self.idle, response.chunk()).await {
             Ok(Ok(chunk)) => Ok(chunk),
-            Ok(Err(_)) => Err(Failure::away("broke off in the middle of its answer")),
+            Ok(Err(_)) => Err(broke_off()),
             Err(_) => Err(Failure::away(format!("fell silent for {} ms", self.idle.as_millis()))),
         }
     }
@@ -192,8 +193,7 @@ impl OpenAi {
     async fn hear_whole(
         &self,
         mut response: Response,
-        key: Option<&Key>,
-        passing: &mut Passing<'_>,
+        hearing: &mut Hearing<'_>,
         say: &mut Say<'_>,
     ) -> Result<(), Failure> {
         let mut body = Vec::new();
@@ -203,18 +203,20 @@ impl OpenAi {
             }
             body.extend_from_slice(&chunk);
         }
+        if body.trim_ascii().is_empty() {
+            return Err(nothing());
+        }
         let part = answer::part(&body).ok_or_else(no_answer)?;
-        pass(part, key, passing, say).await.map(drop)
+        hearing.pass(part, say).await
     }
 
     async fn hear_stream(
         &self,
         mut response: Response,
-        key: Option<&Key>,
-        passing: &mut Passing<'_>,
+        hearing: &mut Hearing<'_>,
         say: &mut Say<'_>,
     ) -> Result<(), Failure> {
-        let (mut reader, mut bytes, mut finished) = (Reader::default(), 0_usize, false);
+        let (mut reader, mut bytes) = (Reader::default(), 0_usize);
         while let Some(chunk) = self.chunk(&mut response).await? {
             bytes = bytes.saturating_add(chunk.len());
             if bytes > STREAM {
@@ -225,7 +227,7 @@ impl OpenAi {
                     return Ok(());
                 }
                 let part = answer::part(event.as_bytes()).ok_or_else(no_answer)?;
-                finished |= pass(part, key, passing, say).await?;
+                hearing.pass(part, say).await?;
             }
         }
         // The stream is over without the word for it: whole only where the answer itself said so.
@@ -233,35 +235,68 @@ impl OpenAi {
             if event.trim() == "[DONE]" {
                 return Ok(());
             }
-            if let Some(part) = answer::part(event.as_bytes()) {
-                finished |= pass(part, key, passing, say).await?;
-            } else {
-                finished = false;
-            }
+            let part = answer::part(event.as_bytes()).ok_or_else(broke_off)?;
+            hearing.pass(part, say).await?;
         }
-        if finished { Ok(()) } else { Err(Failure::away("broke off in the middle of its answer")) }
+        // One that ended before it began is no half answer.
+        if hearing.finished || !hearing.began() { Ok(()) } else { Err(broke_off()) }
     }
 }
 
-/// Says a part on; says whether the answer is complete with it.
-async fn pass(
-    part: Part,
-    key: Option<&Key>,
-    passing: &mut Passing<'_>,
-    say: &mut Say<'_>,
-) -> Result<bool, Failure> {
-    if let Some(error) = part.error {
-        let words = redact::told(&error, key, TOLD);
-        return Err(Failure::away(format!("gave up in the middle of its answer: {words}")));
+/// What is heard of one answer.
+struct Hearing<'a> {
+    key: Option<&'a Key>,
+    passing: Passing<'a>,
+    /// Some text came.
+    text: bool,
+    /// The endpoint counted something that was used.
+    counted: bool,
+    /// The answer said why it is over.
+    finished: bool,
+}
+
+impl<'a> Hearing<'a> {
+    fn new(key: Option<&'a Key>) -> Self {
+        Self { key, passing: Passing::new(key), text: false, counted: false, finished: false }
     }
-    // First: a text that comes with its count needs no measure.
-    if let Some((input, output)) = part.used {
-        say.say(Said::Used(input, output)).await?;
+
+    const fn began(&self) -> bool {
+        self.text || self.counted
     }
-    if !part.text.is_empty() {
-        say.text(passing.push(&part.text)).await?;
+
+    /// Whether a model has answered. One may have nothing to say; then the endpoint says that it read the
+    /// question (a count) and that it is done (a reason). A success without these, as of a proxy whose model is
+    /// gone, is no answer: a run must not be charged for it, nor show it as one.
+    const fn answered(&self) -> bool {
+        self.text || (self.counted && self.finished)
     }
-    Ok(part.finished)
+
+    /// Says a part on.
+    async fn pass(&mut self, part: Part, say: &mut Say<'_>) -> Result<(), Failure> {
+        if let Some(error) = part.error {
+            let words = redact::told(&error, self.key, TOLD);
+            return Err(Failure::away(format!("gave up in the middle of its answer: {words}")));
+        }
+        // First: a text that comes with its count needs no measure.
+        if let Some((input, output)) = part.used {
+            self.counted |= input > 0 || output > 0;
+            say.say(Said::Used(input, output)).await?;
+        }
+        self.finished |= part.finished;
+        if !part.text.is_empty() {
+            self.text = true;
+            say.text(self.passing.push(&part.text)).await?;
+        }
+        Ok(())
+    }
+}
+
+fn nothing() -> Failure {
+    Failure::away("answered nothing")
+}
+
+fn broke_off() -> Failure {
+    Failure::away("broke off in the middle of its answer")
 }
 
 fn too_large() -> Failure {

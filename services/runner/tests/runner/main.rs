@@ -3,6 +3,7 @@
 
 mod api;
 mod demo;
+mod empty;
 mod endpoints;
 mod hostile;
 mod models;

@@ -20,19 +20,19 @@ const KEY: &str = "canary-key-0123456789abcdef";
 
 /// What a run said, sorted.
 #[derive(Debug, Default)]
-struct Heard {
-    warnings: Vec<String>,
-    deltas: Vec<(String, String)>,
-    outputs: Vec<Output>,
-    runs: i64,
-    input: i64,
-    output: i64,
-    built: Vec<String>,
-    failed: Option<Failed>,
+pub(crate) struct Heard {
+    pub(crate) warnings: Vec<String>,
+    pub(crate) deltas: Vec<(String, String)>,
+    pub(crate) outputs: Vec<Output>,
+    pub(crate) runs: i64,
+    pub(crate) input: i64,
+    pub(crate) output: i64,
+    pub(crate) built: Vec<String>,
+    pub(crate) failed: Option<Failed>,
 }
 
 impl Heard {
-    fn of(events: Vec<Event>) -> Self {
+    pub(crate) fn of(events: Vec<Event>) -> Self {
         let mut heard = Self::default();
         for event in events {
             assert!(heard.failed.is_none() && heard.built.is_empty(), "nothing after the end");
@@ -59,40 +59,40 @@ impl Heard {
         heard
     }
 
-    fn used(&self) -> (i64, i64, i64) {
+    pub(crate) fn used(&self) -> (i64, i64, i64) {
         (self.runs, self.input, self.output)
     }
 
-    fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         self.deltas.iter().map(|(_, text)| text.as_str()).collect()
     }
 
-    fn failure(&self) -> (&str, &str) {
+    pub(crate) fn failure(&self) -> (&str, &str) {
         let failed = self.failed.as_ref().unwrap();
         assert_eq!(failed.component_id, "OpenAIModel-m");
         (&failed.reason, &failed.message)
     }
 }
 
-fn unstreamed() -> Config {
+pub(crate) fn unstreamed() -> Config {
     Config { stream_models: false, ..Config::default() }
 }
 
 /// A bench whose one endpoint is the server.
-async fn bench(config: &Config, upstream: &Upstream) -> Bench {
+pub(crate) async fn bench(config: &Config, upstream: &Upstream) -> Bench {
     let bench = Bench::with(config).await;
     bench.endpoints.add(&bench.secrets, "MODEL_API_KEY", &upstream.url(), KEY).await;
     bench
 }
 
-async fn chat(bench: &Bench) -> Heard {
+pub(crate) async fn chat(bench: &Bench) -> Heard {
     let artifact_hash = bench.put_fixture("flows/llm-chat-stream.flow.json").await;
     let ask = ExecuteRequest { artifact_hash, input: Some("hello there".into()), ..Default::default() };
     Heard::of(bench.execute(ask).await.unwrap())
 }
 
 /// One run against a server that always answers the same.
-async fn against(reply: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Heard {
+pub(crate) async fn against(reply: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Heard {
     let upstream = Upstream::new(reply);
     chat(&bench(&Config::default(), &upstream).await).await
 }
