@@ -4,6 +4,8 @@
 //! A new method needs one of two lines in the file of its part:
 //! `read("part.Method", |world, by| request, |world, by, request| words that the answer must hold)`
 //! `change("part.Method", |world, by| request, |world, done| whether it is so now and was not before)`
+//! A repeat gets the first answer, word for word. Where it rightly tells of the thing as it stands by then,
+//! `.moving("why", &["field that may differ"], |world, answer| the answer that tells of the thing now)`.
 
 mod billing;
 mod catalog;
@@ -47,15 +49,37 @@ pub(crate) enum Proof {
     Did(fn(&mut World, &Done<'_>) -> bool),
 }
 
+/// What of a repeat's answer is as the thing stands by then, not as it stood at first.
+#[derive(Clone, Copy)]
+pub(crate) struct Moving {
+    /// Why it is.
+    pub(crate) why: &'static str,
+    /// The fields, as `run.state`.
+    pub(crate) fields: &'static [&'static str],
+    /// What an answer that names the thing must be while the platform rests.
+    pub(crate) now: fn(&mut World, &Value) -> Value,
+}
+
 /// One method's case.
 #[derive(Clone, Copy)]
 pub(crate) struct Case {
     pub(crate) rpc: &'static str,
     pub(crate) make: Make,
     pub(crate) proof: Proof,
+    pub(crate) moving: Option<Moving>,
 }
 
 impl Case {
+    /// The same case, whose repeats tell of these fields as they are by then.
+    const fn moving(
+        self,
+        why: &'static str,
+        fields: &'static [&'static str],
+        now: fn(&mut World, &Value) -> Value,
+    ) -> Self {
+        Self { moving: Some(Moving { why, fields, now }), ..self }
+    }
+
     /// Whether it changes something that lasts.
     pub(crate) const fn changes(&self) -> bool {
         matches!(self.proof, Proof::Did(_))
@@ -63,11 +87,11 @@ impl Case {
 }
 
 const fn read(rpc: &'static str, make: Make, holds: fn(&mut World, &By, &Value) -> Vec<String>) -> Case {
-    Case { rpc, make, proof: Proof::Holds(holds) }
+    Case { rpc, make, proof: Proof::Holds(holds), moving: None }
 }
 
 const fn change(rpc: &'static str, make: Make, did: fn(&mut World, &Done<'_>) -> bool) -> Case {
-    Case { rpc, make, proof: Proof::Did(did) }
+    Case { rpc, make, proof: Proof::Did(did), moving: None }
 }
 
 /// The words below these keys of the request.

@@ -15,7 +15,7 @@ use crate::{
     expected::{self, Line},
     matrix::{by, everybody, make},
     wire::{Answer, No, Port, Sent},
-    world::{Home, Who, World, text},
+    world::{Home, Who, World},
 };
 
 /// Copies of one command that are sent at once.
@@ -24,14 +24,6 @@ const COPIES: usize = 8;
 const AGAIN: usize = 200;
 /// What is no request id.
 const MALFORMED: [&str; 3] = ["", "line\nfeed", "\u{fc}mlaut"];
-
-/// Methods whose answer waits for what goes on after the command took effect, so that a repeat tells of the
-/// same thing as it stands by then; and where the answer names the thing.
-const LIVING: [(&str, &str); 3] = [
-    ("instances.AutoActivate", "instanceId"),
-    ("instances.CreateInstance", "instance.instanceId"),
-    ("runs.CancelRun", "run.runId"),
-];
 
 /// Tables of counters: what counts there adds a row or raises one.
 const COUNTERS: [&str; 1] = ["tenancy/trial_days"];
@@ -185,7 +177,9 @@ impl Turn<'_> {
         world.rest();
         let before = world.tables.dump();
         let again = world.wire.call(port, &sent);
-        if let Some(problem) = unlike(self.case, self.replay, &first, &again) {
+        if let Some(problem) =
+            unlike(self.case, self.replay, &first, &again).or_else(|| elsewhere(world, self.case, &again))
+        {
             self.say(&problem);
         }
         self.nothing_since(world, &before, "repeated");
@@ -209,8 +203,8 @@ impl Turn<'_> {
         let (port, sent) = world.sent(who, self.case.rpc, ask);
         let before = world.tables.dump();
         let mut answers = world.wire.at_once(port, &sent, COPIES);
-        // A refusal that says "again" did nothing and keeps the id free.
-        let waits = |answer: &Answer| matches!(answer, Err(no) if no.reason == "REQUEST_IN_PROGRESS" || no.code == Code::Unavailable);
+        // This refusal says "again", and when; it did nothing and keeps the id free. No other one will do.
+        let waits = |answer: &Answer| matches!(answer, Err(no) if no.is_in_progress());
         for _ in 0..AGAIN {
             let Some(place) = answers.iter().position(waits) else { break };
             answers[place] = world.wire.call(port, &sent);
@@ -224,6 +218,7 @@ impl Turn<'_> {
             self.say(&format!("the secret was shown {shown} times"));
         }
         for answer in &answers {
+            // Of a secret, the one answer that shows it.
             let same = answer.as_ref().is_ok_and(|answer| *answer == first);
             let problem = if same { None } else { unlike(self.case, self.replay, &first, answer) };
             if let Some(problem) = problem {
@@ -239,15 +234,31 @@ impl Turn<'_> {
 
 /// How a repeat's answer is not what the rule promises; `None` when it is.
 fn unlike(case: &Case, replay: Replay, first: &Value, again: &Answer) -> Option<String> {
-    let living = LIVING.iter().find(|(rpc, _)| *rpc == case.rpc);
     match (replay, again) {
-        (Replay::Result, Ok(again)) if again == first => None,
-        (Replay::Result, Ok(again)) if living.is_some_and(|(_, id)| text(again, id) == text(first, id)) => {
-            None
-        }
+        (Replay::Result, Ok(again)) if lasting(case, again) == lasting(case, first) => None,
         (Replay::Identity, Err(no)) if names(no, first) => None,
         (_, again) => Some(format!("first {first}, then {again:?}")),
     }
+}
+
+/// What of an answer every repeat repeats: all of it but the fields that move.
+fn lasting(case: &Case, answer: &Value) -> Value {
+    let mut answer = answer.clone();
+    for field in case.moving.iter().flat_map(|moving| moving.fields) {
+        let (place, name) = field.rsplit_once('.').unwrap_or(("", field));
+        let at = if place.is_empty() { Some(&mut answer) } else { answer.get_mut(place) };
+        if let Some(Value::Object(fields)) = at {
+            fields.remove(name);
+        }
+    }
+    answer
+}
+
+/// How a repeat, while the platform rests, tells of a thing otherwise than it stands; `None` when it does not.
+fn elsewhere(world: &mut World, case: &Case, again: &Answer) -> Option<String> {
+    let (moving, again) = (case.moving?, again.as_ref().ok()?);
+    let now = (moving.now)(world, again);
+    (now != *again).then(|| format!("a repeat answers {again}, but it stands at {now} ({})", moving.why))
 }
 
 /// Whether a refusal says that the secret was shown, and names the thing that was made.
@@ -283,7 +294,8 @@ fn across_a_kill(world: &mut World, sown: &[Sown], wrong: &mut Vec<String>) {
             sent = world.sent(*who, case.rpc, sent.body).1;
         }
         let again = world.wire.call(*port, &sent);
-        if let Some(problem) = unlike(case, *replay, answer, &again) {
+        let problem = unlike(case, *replay, answer, &again).or_else(|| elsewhere(world, case, &again));
+        if let Some(problem) = problem {
             wrong.push(format!("{} across a kill: {problem}", case.rpc));
         }
     }

@@ -30,13 +30,21 @@ pub(crate) struct No {
     pub(crate) reason: String,
     pub(crate) message: String,
     pub(crate) metadata: std::collections::BTreeMap<String, String>,
+    /// Whether it says when to try again.
+    pub(crate) again: bool,
 }
 
 impl No {
     fn of(status: &Status) -> Self {
         let refusal = Refusal::read("test", status);
         let message = status.message().to_owned();
-        Self { code: status.code(), reason: refusal.reason, message, metadata: refusal.metadata }
+        let again = refusal.retry_after.is_some();
+        Self { code: status.code(), reason: refusal.reason, message, metadata: refusal.metadata, again }
+    }
+
+    /// Whether the first call with the same request id is still at work, and it is said when to ask again.
+    pub(crate) fn is_in_progress(&self) -> bool {
+        self.code == Code::Aborted && self.reason == "REQUEST_IN_PROGRESS" && self.again
     }
 }
 

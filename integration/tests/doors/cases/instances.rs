@@ -28,6 +28,17 @@ fn pause(world: &mut World, by: &By) -> Value {
     ask
 }
 
+/// What of an instance changes on its way to serving.
+const LIVES: &[&str] = &[
+    "instance.state",
+    "instance.conditions",
+    "instance.events",
+    "instance.updateTime",
+    "instance.etag",
+    "instance.waitingFor",
+    "instance.deadlineTime",
+];
+
 pub(super) const CASES: &[Case] = &[
     change(
         "instances.AutoActivate",
@@ -36,6 +47,14 @@ pub(super) const CASES: &[Case] = &[
             json!({"projectId": world.home.project, "offeringVersionId": version})
         },
         |world, done| state(world, &text(done.answer, "instanceId")) == "STATE_ACTIVE",
+    )
+    .moving(
+        "it answers where the instance stands when it is committed or two seconds are over",
+        &["state"],
+        |world, answer| {
+            let state = state(world, &text(answer, "instanceId"));
+            json!({"instanceId": answer["instanceId"], "state": state})
+        },
     ),
     change(
         "instances.CreateInstance",
@@ -45,6 +64,14 @@ pub(super) const CASES: &[Case] = &[
             json!({"projectId": world.home.project, "offeringVersionId": version, "planId": plan})
         },
         |world, done| state(world, &text(done.answer, "instance.instanceId")) == "STATE_ACTIVE",
+    )
+    .moving(
+        "it answers where the instance stands when it is committed or two seconds are over",
+        LIVES,
+        |world, answer| {
+            let ask = json!({"instanceId": answer["instance"]["instanceId"]});
+            world.must(Who::Operator, "instances.GetInstance", ask)
+        },
     ),
     read(
         "instances.GetEntitlements",

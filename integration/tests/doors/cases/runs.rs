@@ -3,12 +3,28 @@
 use serde_json::{Value, json};
 
 use super::{Case, change, read, words};
-use crate::world::{World, text};
+use crate::world::{Who, World, text};
 
 fn a_run(world: &mut World) -> Value {
     let run = world.run();
     json!({"runId": run["runId"]})
 }
+
+/// What of a run changes when it ends.
+const ENDS: &[&str] = &[
+    "run.state",
+    "run.output",
+    "run.outputs",
+    "run.usage",
+    "run.costMicros",
+    "run.chargedMicros",
+    "run.balanceMicros",
+    "run.receiptId",
+    "run.ledgerEntryId",
+    "run.error",
+    "run.endTime",
+    "run.etag",
+];
 
 pub(super) const CASES: &[Case] = &[
     change(
@@ -19,6 +35,11 @@ pub(super) const CASES: &[Case] = &[
             let question = format!("SELECT COUNT(*) FROM run WHERE run_id = '{id}' AND state = 'CANCELLED'");
             world.tables.number("runs", &question) == 1
         },
+    )
+    .moving(
+        "it answers where the run stands when it is over or the wait for that is",
+        ENDS,
+        |world, answer| world.must(Who::Operator, "runs.GetRun", json!({"runId": answer["run"]["runId"]})),
     ),
     change(
         "runs.CreateRun",
