@@ -86,6 +86,15 @@ fn may_call(rule: &'static Rule, caller: &Caller) -> Result<(), Fault> {
     Err(fault.with("method", rule.path).with("caller", caller.actor()))
 }
 
+/// Whether a caller without a credential may call the method at all: the door asks it before it takes
+/// anything else from a stranger.
+///
+/// # Errors
+/// `TOKEN_MISSING`, `PERMISSION_DENIED`.
+pub fn for_strangers(rule: &'static Rule) -> Result<(), Fault> {
+    may_call(rule, &Caller::Anonymous)
+}
+
 /// The bearer token of an authorization header.
 #[must_use]
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -1,7 +1,8 @@
-//! The layers around every handler besides access: a deadline, a wall against panics, a bound on what
-//! is at work at once, a figure and a log line for each call.
+//! The layers around every handler besides access. Around access: a figure and a log line for each call, a
+//! wall against panics. Within it, for callers who are proven to be who they say and may call the method at
+//! all: a bound on what is at work at once, a wait for the message, a deadline.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -10,15 +11,14 @@ use axum::{
     response::Response,
 };
 use futures::FutureExt;
-use http::HeaderMap;
 use http_body_util::{BodyExt as _, Limited};
 use souk_proto::rule;
-use souk_types::{Clock, Fault, Reason};
+use souk_types::{Caller, Clock, Fault, PartName, Reason};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use crate::access::{bearer, refuse, timeout};
+use crate::access::{Opened, refuse, timeout};
 
 /// How long a unary call may take when its caller sets no deadline.
 const LONGEST: Duration = Duration::from_secs(120);
@@ -34,9 +34,6 @@ const AT_WORK: usize = 1024;
 /// Of these, calls that the gateway brings from outside: the rest is kept for parts that call each other,
 /// so that a crowd at the door does not stop the work behind it.
 const FROM_OUTSIDE: usize = 768;
-
-/// How a token that the gateway made begins.
-const FROM_GATEWAY: &str = "gateway.";
 
 /// What the layers share.
 #[derive(Clone)]
@@ -55,16 +52,17 @@ impl Guard {
 
     /// A place for a unary call; `None` when there is none. A watch holds none: its work is done when nothing
     /// changes.
-    fn place(&self, headers: &HeaderMap) -> Option<(SemaphorePermit<'_>, Option<SemaphorePermit<'_>>)> {
-        // The token is not verified yet. Who lies about its maker is refused at once and holds no place long.
-        let outside = bearer(headers).is_some_and(|token| token.starts_with(FROM_GATEWAY));
+    fn place(&self, caller: &Caller) -> Option<(SemaphorePermit<'_>, Option<SemaphorePermit<'_>>)> {
+        let outside = !matches!(caller, Caller::Part { part, .. } if *part != PartName::Gateway);
         let outside = if outside { Some(self.outside.try_acquire().ok()?) } else { None };
         Some((self.places.try_acquire().ok()?, outside))
     }
 
     async fn bounded(&self, request: Request, next: Next) -> Response {
         let streaming = rule(request.uri().path()).is_some_and(|rule| rule.server_streaming);
-        let place = if streaming { None } else { self.place(request.headers()) };
+        let opened = request.extensions().get::<Opened>();
+        let caller = opened.map_or(Caller::Anonymous, |opened| opened.claims.caller.clone());
+        let place = if streaming { None } else { self.place(&caller) };
         if !streaming && place.is_none() {
             let fault =
                 Fault::new(Reason::TooManyRequests, self.part, "the part is at work on as much as it takes");
@@ -77,10 +75,8 @@ impl Guard {
             Ok(request) => request,
             Err(fault) => return refuse(fault),
         };
-        let work = AssertUnwindSafe(next.run(request)).catch_unwind();
-        match tokio::time::timeout(longest, work).await {
-            Ok(Ok(response)) => readable(self.part, response),
-            Ok(Err(panic)) => refuse(Fault::bug(self.part, panic_text(panic.as_ref()))),
+        match tokio::time::timeout(longest, next.run(request)).await {
+            Ok(response) => readable(self.part, response),
             Err(_) => {
                 let text = "the deadline passed before the call was done";
                 refuse(Fault::new(Reason::DeadlineExceeded, self.part, text))
@@ -129,17 +125,25 @@ fn readable(part: &'static str, response: Response) -> Response {
     }
 }
 
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
     format!("a handler panicked: {}", text.unwrap_or_default())
 }
 
-/// The layer.
+/// The layer within access. Were it around it, whoever shows no token could hold a place for as long as a
+/// message may take to arrive.
+pub(crate) async fn bound(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    guard.bounded(request, next).await
+}
+
+/// The layer around everything.
 pub(crate) async fn watch_over(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let start = guard.clock.now();
     let rpc = rule(request.uri().path()).map_or("unknown", |rule| rule.path);
-    let response = guard.bounded(request, next).await;
+    let work = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let panicked = |panic: Box<dyn Any + Send>| refuse(Fault::bug(guard.part, panic_text(panic.as_ref())));
+    let response = work.await.unwrap_or_else(panicked);
     let refused = Status::from_header_map(response.headers());
     let code = refused.as_ref().map_or(Code::Ok, Status::code);
     let took = guard.clock.now().since(start);
@@ -187,12 +191,6 @@ mod tests {
     use super::*;
     use crate::clock::MachineClock;
 
-    fn shown(token: &str) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
-        headers
-    }
-
     #[tokio::test(start_paused = true)]
     async fn a_request_that_trickles_is_sent_away() {
         let first = async { Ok::<_, std::io::Error>("x") };
@@ -208,9 +206,11 @@ mod tests {
     #[test]
     fn a_crowd_at_the_door_leaves_places_for_the_parts() {
         let guard = Guard::new("billing", Arc::new(MachineClock));
-        let (people, part) = (shown("gateway.a.b"), shown("runs.a.b"));
+        let people = Caller::Anonymous;
+        let [door, part] = [PartName::Gateway, PartName::Runs].map(|part| Caller::Part { part, org: None });
         let crowd: Vec<_> = std::iter::from_fn(|| guard.place(&people)).collect();
         assert_eq!(crowd.len(), FROM_OUTSIDE);
+        assert!(guard.place(&door).is_none(), "what the door asks for the crowd counts as theirs");
         let parts: Vec<_> = std::iter::from_fn(|| guard.place(&part)).collect();
         assert_eq!(parts.len(), AT_WORK - FROM_OUTSIDE);
         drop(crowd);

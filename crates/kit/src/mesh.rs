@@ -216,7 +216,9 @@ impl Mesh {
             any_part,
         };
         let guard = Guard::new(house.part().as_str(), house.clock());
-        grpc.layer(middleware::from_fn_with_state(door, access::check))
+        // The last one is met first.
+        grpc.layer(middleware::from_fn_with_state(guard.clone(), guard::bound))
+            .layer(middleware::from_fn_with_state(door, access::check))
             .layer(middleware::from_fn_with_state(guard, guard::watch_over))
     }
 

@@ -9,6 +9,7 @@ use souk_proto::souk::{
 };
 use souk_types::{Caller, Clock, Membership, OrgId, PartName, ProjectId, Role, UserId};
 use tonic::{Code, Request, client::Grpc, transport::Channel};
+use tower::{Service as _, ServiceExt as _};
 
 use crate::bench::{Bench, Smuggled, because, keyring, offering, refusal, shown};
 
@@ -56,6 +57,40 @@ async fn a_token_of_another_audience_time_or_house_is_refused() {
     bench.clock.advance(Duration::from_secs(60));
     let expired = because(Code::Unauthenticated, "TOKEN_EXPIRED");
     assert_eq!(refusal(bench.bare().get_offering(shown(&own, offering("x"))).await), expired);
+}
+
+/// A call whose headers are all that ever comes of it.
+async fn headers_alone(bench: &Bench, method: &str, token: Option<&str>) -> (Code, String) {
+    let mut call = http::Request::post(format!("http://souk/souk.catalog.v1.CatalogService/{method}"))
+        .header("content-type", "application/grpc");
+    if let Some(token) = token {
+        call = call.header("authorization", format!("Bearer {token}"));
+    }
+    let (_open, receiver) = tokio::sync::mpsc::channel::<Result<bytes::Bytes, std::io::Error>>(1);
+    let body = axum::body::Body::from_stream(tokio_stream::wrappers::ReceiverStream::new(receiver));
+    let call = call.body(tonic::body::Body::new(body)).unwrap();
+    let mut channel = bench.house(PartName::Runs).dial().raw(PartName::Catalog).unwrap();
+    let answer = channel.ready().await.unwrap().call(call).await.unwrap();
+    refusal::<()>(Err(tonic::Status::from_header_map(answer.headers()).unwrap()))
+}
+
+#[tokio::test]
+async fn nobody_waits_for_the_message_of_a_caller_who_is_not_let_through() {
+    let bench = Bench::new();
+    let nobody = bench.token(PartName::Gateway, &Caller::Anonymous, "catalog");
+    let elsewhere = bench.own_token(PartName::Runs, "billing");
+    let missing = because(Code::Unauthenticated, "TOKEN_MISSING");
+    let invalid = because(Code::Unauthenticated, "TOKEN_INVALID");
+    assert_eq!(headers_alone(&bench, "GetOffering", None).await, missing);
+    for token in ["gateway.a.b", "runs.a.b", &elsewhere] {
+        assert_eq!(headers_alone(&bench, "GetOffering", Some(token)).await, invalid, "{token}");
+    }
+    assert_eq!(headers_alone(&bench, "CreateOffering", Some(&nobody)).await, missing);
+    let denied = because(Code::PermissionDenied, "PERMISSION_DENIED");
+    let runs = bench.own_token(PartName::Runs, "catalog");
+    for token in [&nobody, &runs] {
+        assert_eq!(headers_alone(&bench, "ResolvePlan", Some(token)).await, denied, "not their method");
+    }
 }
 
 #[tokio::test]

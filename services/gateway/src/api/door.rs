@@ -14,7 +14,7 @@ use axum::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use souk_kit::{
     House,
-    access::{bearer, timeout},
+    access::{bearer, for_strangers, timeout},
     probes,
     socket::{self, reflection},
     status,
@@ -188,11 +188,15 @@ async fn pass_on(State(door): State<Door>, request: Request) -> Response {
 }
 
 impl Door {
-    async fn pass_on(&self, request: Request, rule: Option<&Rule>) -> Result<Response, Fault> {
+    async fn pass_on(&self, request: Request, rule: Option<&'static Rule>) -> Result<Response, Fault> {
         let path = request.uri().path();
         let rule = rule.ok_or_else(|| Fault::from(Error::NoMethod { path: path.to_owned() }))?;
         let part: PartName = rule.part.parse().map_err(|error| Fault::bug("gateway", error))?;
         let credential = credential(request.headers())?;
+        if credential == Credential::None {
+            // Here, by the headers alone: nothing is held for them, here or at the part, until a body came.
+            for_strangers(rule)?;
+        }
         let (user_id, token) = self.service.mesh_token(&credential, part).await?;
         let place = self.shares.take(Who::of(user_id, request.extensions())).ok_or(Error::ShareHeld)?;
         let (mut head, body) = request.into_parts();
@@ -352,6 +356,46 @@ mod tests {
         struct Outer(#[source] Box<dyn std::error::Error + Send + Sync>);
         assert!(expired(&Outer(Box::new(tonic::TimeoutExpired(())))));
         assert!(!expired(&Outer("connection refused".into())));
+    }
+
+    /// A call of which only the headers ever come, at a door behind which there is no part.
+    async fn headers_alone(door: &Router, path: &str, kind: &str, token: Option<&str>) -> String {
+        let mut call = Request::post(path).version(http::Version::HTTP_2).header("content-type", kind);
+        if let Some(token) = token {
+            call = call.header("authorization", format!("Bearer {token}"));
+        }
+        let body = futures::stream::pending::<Result<bytes::Bytes, std::io::Error>>();
+        let answer = door.clone().oneshot(call.body(Body::from_stream(body)).unwrap()).await.unwrap();
+        let status = tonic::Status::from_header_map(answer.headers()).unwrap();
+        tonic_types::StatusExt::get_details_error_info(&status).unwrap().reason
+    }
+
+    #[tokio::test]
+    async fn who_is_not_let_through_is_refused_before_their_message_came() {
+        let random = Arc::new(souk_kit::clock::MachineRandom::default());
+        let surroundings = souk_kit::Surroundings {
+            clock: Arc::new(souk_kit::clock::MachineClock),
+            keyring: Arc::new(souk_kit::keyring::Keyring::generate(random.as_ref())),
+            random,
+            data_dir: std::path::PathBuf::new(),
+            poll: Duration::from_secs(1),
+        };
+        let nowhere = std::collections::BTreeMap::new();
+        let mesh = souk_kit::Mesh::new(surroundings, &[PartName::Gateway], &nowhere).unwrap();
+        let door = crate::build(&mesh.house(PartName::Gateway).unwrap(), &Config::default()).unwrap().public;
+        for rule in souk_proto::RULES.iter().filter(|rule| rule.audience == Audience::Edge) {
+            for kind in ["application/grpc", "application/grpc-web+proto", "application/grpc-web-text"] {
+                let invalid = headers_alone(&door, rule.path, kind, Some("a.b.c")).await;
+                assert_eq!(invalid, "TOKEN_INVALID", "{} {kind}", rule.path);
+                if !rule.anonymous {
+                    let missing = headers_alone(&door, rule.path, kind, None).await;
+                    assert_eq!(missing, "TOKEN_MISSING", "{} {kind}", rule.path);
+                }
+            }
+        }
+        let open = "/souk.catalog.v1.CatalogService/ListOfferings";
+        let passed = headers_alone(&door, open, "application/grpc", None).await;
+        assert_eq!(passed, "UNAVAILABLE", "what is open to everybody is passed on");
     }
 
     async fn shown_by(uri: &str, headers: &[(&str, &str)]) -> Result<Credential, Error> {
