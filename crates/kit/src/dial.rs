@@ -21,7 +21,12 @@ use souk_types::{Acting, Fault, PartName, Reason};
 use tonic::{body::Body, transport::Channel};
 use tower::Service;
 
-use crate::{socket, status::status, token::Tokens};
+use crate::{
+    socket,
+    status::{chain, encode},
+    streak::Streak,
+    token::Tokens,
+};
 
 /// How long a unary call may take when the caller does not say.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -38,11 +43,14 @@ pub struct Dial {
     channels: Arc<BTreeMap<PartName, Channel>>,
     tokens: Arc<Tokens>,
     budget: Arc<AtomicI64>,
+    /// Calls in a row that each part did not answer.
+    silence: Arc<BTreeMap<PartName, Streak>>,
 }
 
 impl Dial {
     pub(crate) fn new(channels: Arc<BTreeMap<PartName, Channel>>, tokens: Arc<Tokens>) -> Self {
-        Self { channels, tokens, budget: Arc::new(AtomicI64::new(BUDGET)) }
+        let silence = Arc::new(channels.keys().map(|part| (*part, Streak::default())).collect());
+        Self { channels, tokens, budget: Arc::new(AtomicI64::new(BUDGET)), silence }
     }
 
     /// A channel for a generated client that calls `part` on behalf of `acting`.
@@ -91,17 +99,18 @@ impl Service<http::Request<Body>> for PartChannel {
     }
 }
 
-fn refuse(fault: Fault) -> Answer {
-    status(fault).into_http()
+/// The caller reads this as if it came from the part, and tells of it where it is handled.
+fn refuse(fault: &Fault) -> Answer {
+    encode(fault).into_http()
 }
 
 impl PartChannel {
     async fn send(self, mut request: http::Request<Body>) -> Result<Answer, tonic::transport::Error> {
         let Some(channel) = self.channel.clone() else {
-            return Ok(refuse(self.away("the part is not part of this mesh")));
+            return Ok(refuse(&self.away("the part is not part of this mesh")));
         };
         if let Err(fault) = self.introduce(&mut request) {
-            return Ok(refuse(fault));
+            return Ok(refuse(&fault));
         }
         let unary = rule(request.uri().path()).filter(|rule| !rule.server_streaming);
         let patience = crate::access::timeout(request.headers());
@@ -112,12 +121,15 @@ impl PartChannel {
             match unary {
                 Some(rule) => self.with_retries(rule, channel, request).await,
                 // A stream is waited for until it begins; how long it lasts is its reader's affair.
-                None => once(channel, request).await.unwrap_or_else(|error| refuse(self.lost(error))),
+                None => {
+                    let outcome = once(channel, request).await.inspect(|_| self.heard());
+                    outcome.unwrap_or_else(|error| self.lost(error))
+                }
             }
         };
         Ok(tokio::time::timeout(patience.unwrap_or(PATIENCE), work)
             .await
-            .unwrap_or_else(|_| refuse(self.late())))
+            .unwrap_or_else(|_| refuse(&self.late())))
     }
 
     fn introduce(&self, request: &mut http::Request<Body>) -> Result<(), Fault> {
@@ -145,8 +157,22 @@ impl PartChannel {
     }
 
     /// What a call came to that got no answer.
-    fn lost(&self, error: tonic::transport::Error) -> Fault {
-        if is_late(&error) { self.late() } else { self.away("the part does not answer").because(error) }
+    fn lost(&self, error: tonic::transport::Error) -> Answer {
+        if is_late(&error) {
+            return refuse(&self.late());
+        }
+        let (part, cause) = (self.part.as_str(), chain(&error));
+        match self.dial.silence.get(&self.part).map(Streak::failed) {
+            Some((calls, true)) => tracing::warn!(part, calls, cause, "part does not answer"),
+            _ => tracing::debug!(part, cause, "part does not answer"),
+        }
+        refuse(&self.away("the part does not answer").because(error))
+    }
+
+    fn heard(&self) {
+        if let Some(calls) = self.dial.silence.get(&self.part).and_then(Streak::ended) {
+            tracing::info!(part = self.part.as_str(), calls, "part answers again");
+        }
     }
 
     async fn with_retries(&self, rule: &Rule, channel: Channel, request: http::Request<Body>) -> Answer {
@@ -156,7 +182,7 @@ impl PartChannel {
             Ok(body) => body.to_bytes(),
             Err(_) => {
                 let text = "the message is larger than 4 MiB";
-                return refuse(Fault::new(Reason::MessageTooLarge, self.part.as_str(), text));
+                return refuse(&Fault::new(Reason::MessageTooLarge, self.part.as_str(), text));
             }
         };
         let repeatable = rule.replay == Replay::Read || (rule.has_request_id && rule.replay != Replay::Once);
@@ -167,11 +193,14 @@ impl PartChannel {
                 Ok(answer) => is_unavailable(answer),
                 Err(error) => !is_late(error),
             };
-            if outcome.is_ok() && !away {
-                self.earn();
+            if outcome.is_ok() {
+                self.heard();
+                if !away {
+                    self.earn();
+                }
             }
             if !away || !repeatable || attempt >= TRIES || !self.spend() {
-                return outcome.unwrap_or_else(|error| refuse(self.lost(error)));
+                return outcome.unwrap_or_else(|error| self.lost(error));
             }
             tokio::time::sleep(Duration::from_millis(20) * 4_u32.pow(attempt - 1)).await;
             attempt += 1;

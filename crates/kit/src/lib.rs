@@ -21,6 +21,7 @@ pub mod probes;
 pub mod seal;
 pub mod socket;
 pub mod status;
+mod streak;
 pub mod telemetry;
 pub mod token;
 pub mod watch;

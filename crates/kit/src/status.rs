@@ -38,6 +38,11 @@ pub const fn code(class: Class) -> Code {
 pub fn status(fault: impl Into<Fault>) -> Status {
     let fault = fault.into();
     log(&fault);
+    encode(&fault)
+}
+
+/// As `status`, for who tells of the cause elsewhere.
+pub(crate) fn encode(fault: &Fault) -> Status {
     let mut details = ErrorDetails::new();
     let metadata: BTreeMap<String, String> =
         fault.metadata.iter().map(|(key, value)| ((*key).to_owned(), cut(value, WORDS))).collect();
@@ -100,17 +105,19 @@ fn log(fault: &Fault) {
     }
 }
 
-/// An error and its sources on one line.
+/// An error and its sources on one line. Who repeats their source, or is repeated by it, is said once.
 #[must_use]
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        source = inner.source();
+    let mut said = vec![error.to_string()];
+    for inner in std::iter::successors(error.source(), |error| error.source()) {
+        let text = inner.to_string();
+        if said.iter().any(|earlier| earlier.contains(&text)) {
+            continue;
+        }
+        said.pop_if(|last| text.contains(last.as_str()));
+        said.push(text);
     }
-    text
+    said.join(": ")
 }
 
 /// Encodes the outcome of a use case.
@@ -123,7 +130,7 @@ pub fn answer<T, E: Into<Fault>>(outcome: Result<T, E>) -> Result<Response<T>, S
 
 /// What another part answered when it refused.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{part}: {message} ({reason})")]
+#[error("{}{message}{}", opening(.part, .message), closing(.reason))]
 pub struct Refusal {
     /// The part that refused.
     pub part: &'static str,
@@ -137,6 +144,16 @@ pub struct Refusal {
     pub metadata: BTreeMap<String, String>,
     /// When trying again makes sense.
     pub retry_after: Option<Duration>,
+}
+
+/// Names the part, where its message does not begin with it.
+fn opening(part: &str, message: &str) -> String {
+    let named = message.strip_prefix(part).is_some_and(|rest| rest.starts_with(':'));
+    if named { String::new() } else { format!("{part}: ") }
+}
+
+fn closing(reason: &str) -> String {
+    if reason.is_empty() { String::new() } else { format!(" ({reason})") }
 }
 
 impl Refusal {
@@ -227,6 +244,24 @@ mod tests {
         assert!(status.message().len() <= MESSAGE && status.details().len() < 16 * 1024);
         let fields = status.get_details_bad_request().unwrap().field_violations;
         assert_eq!(fields.last().unwrap().description, format!("and {} more", 500 - (fields.len() - 1)));
+    }
+
+    #[test]
+    fn a_chain_of_causes_says_nothing_twice() {
+        let refused = |message: &str| {
+            let fault = Fault::new(Reason::Unavailable, "catalog", message);
+            Fault::from(Refusal::read("catalog", &status(fault)))
+        };
+        let away = refused("catalog: the part does not answer");
+        assert_eq!(chain(&away), "catalog: the part does not answer (UNAVAILABLE)");
+        assert_eq!(chain(&refused("too busy")), "catalog: too busy (UNAVAILABLE)");
+        let outer = Fault::bug("runs", std::io::Error::other(away));
+        assert_eq!(
+            chain(&outer),
+            "internal error (INTERNAL): catalog: the part does not answer (UNAVAILABLE)"
+        );
+        let known = Refusal::read("catalog", &status(Fault::new(Reason::Unavailable, "catalog", "gone")));
+        assert_eq!(Refusal { reason: String::new(), ..known }.to_string(), "catalog: gone");
     }
 
     #[test]

@@ -2,11 +2,11 @@
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use souk_types::Fault;
+use souk_types::{Class, Fault, PartName};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
-use crate::{house::House, status::chain};
+use crate::{house::House, status::chain, streak::Streak};
 
 /// The longest pause after turns that failed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -64,11 +64,18 @@ impl Work {
     {
         let (stop, part) = (house.stop(), house.part());
         Self::new(name, async move {
-            let mut failures = 0_u32;
+            let streak = Streak::default();
             while !stop.is_cancelled() {
                 match turn().await {
                     Ok(more) => {
-                        failures = 0;
+                        if let Some(failures) = streak.ended() {
+                            tracing::info!(
+                                part = part.as_str(),
+                                work = name,
+                                failures,
+                                "turns succeed again"
+                            );
+                        }
                         if more {
                             // A long backlog must not keep the thread from everybody else.
                             tokio::task::yield_now().await;
@@ -77,10 +84,7 @@ impl Work {
                         }
                     }
                     Err(error) => {
-                        let fault: Fault = error.into();
-                        let cause = chain(&fault);
-                        tracing::warn!(part = part.as_str(), work = name, failures, cause, "turn failed");
-                        failures = failures.saturating_add(1);
+                        let failures = failed(part, name, &streak, &error.into());
                         let pause =
                             Duration::from_millis(50).saturating_mul(2_u32.saturating_pow(failures.min(10)));
                         rest(&stop, pause.min(LONGEST_PAUSE), None).await;
@@ -89,6 +93,19 @@ impl Work {
             }
         })
     }
+}
+
+/// Counts a failed turn and tells of it: where something is away, when it is so for a while.
+fn failed(part: PartName, work: &'static str, streak: &Streak, fault: &Fault) -> u32 {
+    let (failures, tell) = streak.failed();
+    let (part, cause) = (part.as_str(), chain(fault));
+    let passes = matches!(fault.class(), Class::Unavailable | Class::Late | Class::Cancelled);
+    if tell || (failures == 1 && !passes) {
+        tracing::warn!(part, work, failures, cause, "turn failed");
+    } else {
+        tracing::debug!(part, work, failures, cause, "turn failed");
+    }
+    failures
 }
 
 async fn rest(stop: &CancellationToken, pause: Duration, wake: Option<&mut Wake>) {
