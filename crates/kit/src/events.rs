@@ -9,7 +9,7 @@ use souk_proto::souk::events::v1::{
     events_service_client::EventsServiceClient,
     events_service_server::{EventsService, EventsServiceServer},
 };
-use souk_types::{Event, Fault, PartName, Time, event::Log};
+use souk_types::{Event, Fault, PartName, Reason, Time, event::Log};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
@@ -25,6 +25,8 @@ use crate::{
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// A follower that heard nothing for so long connects anew.
 const SILENCE: Duration = Duration::from_secs(5);
+/// How often a follower who needs events that are gone asks for them.
+const FORGOTTEN: Duration = Duration::from_secs(600);
 /// Events read at once.
 const BATCH: u64 = 256;
 
@@ -135,6 +137,16 @@ pub trait Sink: Send + Sync {
     /// # Errors
     /// When it could not be taken; it is brought again.
     async fn take(&self, position: i64, event: Event) -> Result<(), Fault>;
+
+    /// Hears that the log forgot all events up to `floor` before they were taken. Whoever can do without them,
+    /// or has read from the part what they told, moves the position to `floor` and says so.
+    ///
+    /// # Errors
+    /// When it could not be done; it is asked again.
+    async fn forgotten(&self, floor: i64) -> Result<bool, Fault> {
+        let _ = floor;
+        Ok(false)
+    }
 }
 
 /// A loop that follows another part's log into a sink.
@@ -146,10 +158,44 @@ pub fn follow(house: &House, from: PartName, sink: Arc<dyn Sink>) -> Work {
             let stop = house.stop();
             tokio::select! {
                 () = stop.cancelled() => Ok(false),
-                outcome = stream(&house, from, sink.as_ref()) => outcome.map(|()| false),
+                outcome = turn(&house, from, sink.as_ref()) => outcome.map(|()| false),
             }
         }
     })
+}
+
+/// Follows until the stream ends. Events that are gone come back by no other try: who needs them waits for an
+/// operator, and asks no more than now and then.
+async fn turn(house: &House, from: PartName, sink: &dyn Sink) -> Result<(), Fault> {
+    let fault = match stream(house, from, sink).await {
+        Ok(()) => return Ok(()),
+        Err(fault) => fault,
+    };
+    let Some(floor) = floor(&fault) else { return Err(fault) };
+    let (part, from) = (house.part().as_str(), from.as_str());
+    if sink.forgotten(floor).await? {
+        tracing::warn!(part, from, floor, "events were forgotten before they were taken, and are left out");
+        return Ok(());
+    }
+    let (cause, remedy) = (chain(&fault), Reason::EventsForgotten.remedy());
+    tracing::error!(
+        part,
+        from,
+        cause,
+        remedy,
+        "events were forgotten before they were taken, none is followed"
+    );
+    tokio::time::sleep(FORGOTTEN).await;
+    Ok(())
+}
+
+/// The last event that is gone, where a log says that it does not hold what follows.
+fn floor(fault: &Fault) -> Option<i64> {
+    let refusal = fault.cause.as_ref()?.downcast_ref::<Refusal>()?;
+    if !refusal.is(Reason::EventsForgotten) {
+        return None;
+    }
+    refusal.metadata.get("floor")?.parse().ok()
 }
 
 async fn stream(house: &House, from: PartName, sink: &dyn Sink) -> Result<(), Fault> {

@@ -58,6 +58,8 @@ impl Clock for HandClock {
 pub(crate) struct ListLog {
     pub(crate) events: Mutex<Vec<souk_types::Event>>,
     pub(crate) bell: Notify,
+    /// The last event that is forgotten.
+    pub(crate) floor: AtomicI64,
     /// How many hold the writes.
     pub(crate) holders: Arc<AtomicUsize>,
 }
@@ -74,6 +76,10 @@ impl Drop for Holder {
 #[async_trait]
 impl Log for ListLog {
     async fn after(&self, position: i64, limit: u64) -> Result<Vec<(i64, souk_types::Event)>, Fault> {
+        let floor = self.floor.load(Ordering::SeqCst);
+        if position < floor {
+            return Err(Fault::new(Reason::EventsForgotten, "catalog", "gone").with("floor", floor));
+        }
         let events = self.events.lock().unwrap().clone();
         let numbered = (1_i64..).zip(events).filter(|(at, _)| *at > position);
         Ok(numbered.take(usize::try_from(limit).unwrap()).collect())

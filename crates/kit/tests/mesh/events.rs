@@ -1,8 +1,11 @@
 //! Events from one part to another: every one, in order, once, whatever is restarted between them.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicI64, AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -22,6 +25,9 @@ struct Store {
     /// Takes that fail before the next one succeeds.
     failing: AtomicUsize,
     taken: Mutex<Told>,
+    /// Whether it can do without what is forgotten, and who hears when it is asked.
+    skips: bool,
+    asked: mpsc::UnboundedSender<i64>,
 }
 
 #[async_trait]
@@ -38,6 +44,14 @@ impl Sink for Store {
         self.position.store(position, Ordering::SeqCst);
         self.taken.lock().unwrap().send((position, event)).ok();
         Ok(())
+    }
+
+    async fn forgotten(&self, floor: i64) -> Result<bool, Fault> {
+        self.asked.send(floor).ok();
+        if self.skips {
+            self.position.store(floor, Ordering::SeqCst);
+        }
+        Ok(self.skips)
     }
 }
 
@@ -72,11 +86,17 @@ fn start(
         position: Arc::clone(position),
         failing: AtomicUsize::new(failing),
         taken: Mutex::new(taken),
+        skips: false,
+        asked: mpsc::unbounded_channel().0,
     };
+    run(bench, sink);
+    receiver
+}
+
+fn run(bench: &mut Bench, sink: Store) {
     let house = bench.house(PartName::Runs);
     let work = vec![follow(&house, PartName::Catalog, Arc::new(sink))];
     bench.mesh.serve(&house, Mounted { work, ..Mounted::new(Routes::default()) }).unwrap();
-    receiver
 }
 
 async fn expect(taken: &mut mpsc::UnboundedReceiver<(i64, Event)>, events: std::ops::RangeInclusive<i64>) {
@@ -121,4 +141,37 @@ async fn an_event_that_happens_during_the_stream_needs_no_new_one() {
         happen(&bench.log, at..=at);
         expect(&mut taken, at..=at).await;
     }
+}
+
+/// A follower at 3 of a log that holds what follows 10.
+fn late(
+    bench: &mut Bench,
+    skips: bool,
+) -> (mpsc::UnboundedReceiver<(i64, Event)>, mpsc::UnboundedReceiver<i64>) {
+    happen(&bench.log, 1..=12);
+    bench.log.floor.store(10, Ordering::SeqCst);
+    let ((taken, events), (asked, floors)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
+    let position = Arc::new(AtomicI64::new(3));
+    let sink = Store { position, failing: AtomicUsize::new(0), taken: Mutex::new(taken), skips, asked };
+    run(bench, sink);
+    (events, floors)
+}
+
+#[tokio::test]
+async fn who_can_do_without_forgotten_events_goes_on_after_them() {
+    let mut bench = Bench::new();
+    let (mut taken, mut asked) = late(&mut bench, true);
+    expect(&mut taken, 11..=12).await;
+    assert_eq!((asked.recv().await, asked.try_recv().is_err()), (Some(10), true), "asked once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_needs_forgotten_events_takes_none_and_does_not_hammer() {
+    let mut bench = Bench::new();
+    let (mut taken, mut asked) = late(&mut bench, false);
+    assert_eq!(asked.recv().await, Some(10));
+    let minutes = |count: u64| Duration::from_secs(60 * count);
+    assert!(tokio::time::timeout(minutes(9), asked.recv()).await.is_err(), "not every few seconds");
+    assert_eq!(tokio::time::timeout(minutes(2), asked.recv()).await.unwrap(), Some(10), "now and then");
+    assert!(taken.try_recv().is_err(), "nothing is left out in silence");
 }
