@@ -153,6 +153,8 @@ pub(crate) struct Version {
     pub(crate) publish_time: Option<Time>,
     /// What keeps a draft from being published.
     pub(crate) findings: Vec<Finding>,
+    /// What its publisher should know of what was published all the same.
+    pub(crate) warnings: Vec<Finding>,
 }
 
 impl Version {
@@ -165,9 +167,18 @@ impl Version {
         });
         let prices = self.schedule.prices();
         let lines: usize = prices.iter().map(|price| 60 + 2 * price.dimension.len()).sum();
-        let findings: usize = self.findings.iter().map(Finding::weight).sum();
+        let findings: usize = self.findings.iter().chain(&self.warnings).map(Finding::weight).sum();
         512 + names + self.config_json.len() + plans.sum::<usize>() + lines + findings
     }
+}
+
+/// What the steps before the last one have made of a draft.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Prepared {
+    /// The schedule's name at billing.
+    pub(crate) price_schedule_hash: Hash,
+    /// What the publisher should know; a bounded number.
+    pub(crate) warnings: Vec<Finding>,
 }
 
 /// A price with entitlements.

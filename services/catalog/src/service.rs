@@ -5,7 +5,7 @@
 //! under whatever request id, goes on with the same row.
 
 use souk_capability::Registry;
-use souk_objects::{Hash, Objects};
+use souk_objects::Objects;
 use souk_types::{
     Call, Fault, OfferingId, OfferingVersionId,
     fault::Class,
@@ -15,7 +15,7 @@ use souk_types::{
 use crate::{
     error::Error,
     model::{
-        ChangeLife, Changed, CreateOffering, Filter, Listed, Offering, Publish, Resolved, Version,
+        ChangeLife, Changed, CreateOffering, Filter, Listed, Offering, Prepared, Publish, Resolved, Version,
         life::State, name::Slug, review::review,
     },
     peers::Peers,
@@ -57,30 +57,33 @@ impl Service {
         if let Some(version_id) = self.store.published(call, ask).await? {
             return self.store.version(&call.scope, version_id).await;
         }
-        let (version_id, announced) = match self.store.draft_version(ask).await? {
+        let (version_id, prepared) = match self.store.draft_version(ask).await? {
             Drafted::Published { version_id, price_schedule_hash } => {
-                // Passed the check before; an artifact that was lost since is mended.
+                // Passed the check before, whose warnings stay with it; an artifact that was lost since is mended.
                 self.keep(ask).await?;
-                (version_id, price_schedule_hash)
+                (version_id, Prepared { price_schedule_hash, warnings: Vec::new() })
             }
             Drafted::Draft(version_id) => (version_id, self.prepare(call, ask, version_id).await?),
         };
-        let version_id = self.store.publish_version(call, ask, version_id, &announced).await?;
+        let version_id = self.store.publish_version(call, ask, version_id, &prepared).await?;
         self.store.version(&call.scope, version_id).await
     }
 
-    /// Everything outside of the database that a published version stands on; may be done again. Answers the
-    /// name of its price schedule.
+    /// Everything outside of the database that a published version stands on; may be done again.
     async fn prepare(
         &self,
         call: &Call,
         ask: &Publish,
         version_id: OfferingVersionId,
-    ) -> Result<Hash, Error> {
+    ) -> Result<Prepared, Error> {
+        let mut warnings = Vec::new();
         let mut findings = review(self.registry, &ask.content);
         // Checked before it is kept: a credential must not reach the object store.
         match self.peers.runner.check_flow(call, ask.flow.clone()).await {
-            Ok(more) => findings.extend(more),
+            Ok(checked) => {
+                findings.extend(checked.findings);
+                warnings = checked.warnings;
+            }
             // What is found already has to be mended whatever the runner says.
             Err(_) if !findings.is_empty() => {}
             Err(away) => return Err(away),
@@ -93,7 +96,10 @@ impl Service {
         self.keep(ask).await?;
         // Derived from the row, whose content names the schedule: always the same command.
         let request_id = format!("publish:{version_id}");
-        self.peers.billing.put_price_schedule(call, request_id, &ask.content.schedule).await
+        let schedule = &ask.content.schedule;
+        let price_schedule_hash = self.peers.billing.put_price_schedule(call, request_id, schedule).await?;
+        warnings.truncate(WARNINGS);
+        Ok(Prepared { price_schedule_hash, warnings })
     }
 
     /// Keeps the flow under its hash. Only for a flow without findings.
@@ -208,6 +214,9 @@ impl Error {
 
 /// Most findings that are kept with a draft: who mends so many sees the rest next time.
 const FINDINGS: usize = 1000;
+
+/// Most warnings that are kept with a version: they are read with it for as long as it stands.
+const WARNINGS: usize = 100;
 
 /// What one answer may weigh; a message has 4 MiB.
 const ANSWER: usize = 3 * 1024 * 1024;

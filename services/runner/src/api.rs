@@ -14,7 +14,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     Event, Finding, Usage,
     error::{DOMAIN, Error},
-    model::{self, InputType, OutputType},
+    model::{self, InputType, OutputType, Warning},
     native::limits::TEXT_BYTES,
     service::{Execute, Service, Told},
 };
@@ -58,12 +58,11 @@ impl RunnerService for Api {
         request: Request<pb::CheckFlowRequest>,
     ) -> Result<Response<pb::CheckFlowResponse>, Status> {
         let (_, ask) = open(request)?;
-        let findings = self.service.check_flow(ask.flow_json).await;
-        answer(
-            findings.map(|findings| pb::CheckFlowResponse {
-                findings: findings.into_iter().map(finding).collect(),
-            }),
-        )
+        let checked = self.service.check_flow(ask.flow_json).await;
+        answer(checked.map(|checked| pb::CheckFlowResponse {
+            findings: checked.findings.into_iter().map(finding).collect(),
+            warnings: checked.warnings.into_iter().map(warning).collect(),
+        }))
     }
 }
 
@@ -162,6 +161,11 @@ fn failed(error: Error) -> pb::Failed {
 fn finding(finding: Finding) -> pb::Finding {
     let Finding { code, node_id, field, message } = finding;
     pb::Finding { code: code.as_str().to_owned(), node_id, field, message }
+}
+
+fn warning(warning: Warning) -> pb::Finding {
+    let Warning { code, node_id, field, message } = warning;
+    pb::Finding { code: code.to_owned(), node_id, field, message }
 }
 
 #[cfg(test)]

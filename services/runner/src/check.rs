@@ -4,36 +4,57 @@
 
 use crate::{
     flow::{Document, Flow, limits},
-    model::Finding,
+    model::{Finding, Warning},
     native, scanner,
 };
 
+/// What a check says of a flow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// What stands in its way; none means that it may be published.
+    pub findings: Vec<Finding>,
+    /// What its publisher should know all the same.
+    pub warnings: Vec<Warning>,
+}
+
 /// All findings about the bytes of a flow; none means that the flow may be published.
+#[must_use]
+pub fn check(bytes: &[u8]) -> Vec<Finding> {
+    review(bytes).findings
+}
+
+/// All that is to be said of the bytes of a flow.
 ///
 /// An unreadable document gives its one finding. A readable one is scanned for credentials and has its
 /// components looked up even where its graph is broken, so that a publisher mends everything in one go.
 #[must_use]
-pub fn check(bytes: &[u8]) -> Vec<Finding> {
+pub fn review(bytes: &[u8]) -> Checked {
     let document = match Document::parse(bytes) {
         Ok(document) => document,
-        Err(finding) => return vec![finding],
+        Err(finding) => return Checked { findings: vec![finding], warnings: Vec::new() },
     };
     let (flow, mut findings) = Flow::read(&document);
     findings.extend(native::findings(&flow));
     findings.extend(scanner::scan(document.value()).into_iter().map(Finding::from));
-    findings.into_iter().take(limits::FINDINGS).map(told).collect()
+    let findings = findings.into_iter().take(limits::FINDINGS).map(|found| Finding {
+        code: found.code,
+        node_id: told(found.node_id),
+        field: told(found.field),
+        message: told(found.message),
+    });
+    let warnings = native::warnings(&flow).into_iter().map(|found| Warning {
+        code: found.code,
+        node_id: told(found.node_id),
+        field: told(found.field),
+        message: told(found.message),
+    });
+    Checked { findings: findings.collect(), warnings: warnings.collect() }
 }
 
 /// Ids and names come from the flow: a credential that stands in one must not leave by a message, nor may
 /// a name of megabytes.
-fn told(finding: Finding) -> Finding {
-    let told = |text: String| clipped(scanner::redacted(text));
-    Finding {
-        code: finding.code,
-        node_id: told(finding.node_id),
-        field: told(finding.field),
-        message: told(finding.message),
-    }
+fn told(text: String) -> String {
+    clipped(scanner::redacted(text))
 }
 
 /// Clipped after what is secret in it was masked: half a credential has no shape to be known by.

@@ -31,7 +31,7 @@ pub use crate::{
     config::Config,
     error::Error,
     flow::Flow,
-    model::{Event, Finding, Outcome, Output, Request, Usage},
+    model::{Event, Finding, Outcome, Output, Request, Usage, Warning},
 };
 
 /// Builds the runner. It reads artifacts from `objects`, which catalog alone writes, and the keys of model

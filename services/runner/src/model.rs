@@ -1,4 +1,4 @@
-//! The runner's nouns: findings, requests, outcomes, events and usage.
+//! The runner's nouns: findings, warnings, requests, outcomes, events and usage.
 //!
 //! Pure data: no I/O, no clock, nothing of the wire.
 
@@ -46,6 +46,25 @@ impl fmt::Display for Finding {
             write!(out, "{}: ", self.field)?;
         }
         out.write_str(&self.message)
+    }
+}
+
+/// What the author of a flow should know and does not keep it from running, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// The check that found it, such as `BASE_URL_IGNORED`.
+    pub code: &'static str,
+    /// The node it is about.
+    pub node_id: String,
+    /// The field of the node.
+    pub field: String,
+    /// One lower-case sentence without a final period; never the value of the field.
+    pub message: String,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "node {}: {}", self.node_id, self.message)
     }
 }
 

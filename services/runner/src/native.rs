@@ -28,7 +28,7 @@ use self::meter::Meter;
 use crate::{
     error::Error,
     flow::{Flow, Node},
-    model::{Event, Finding, Outcome, Request, Usage},
+    model::{Event, Finding, Outcome, Request, Usage, Warning},
 };
 
 /// Limits of a run.
@@ -77,6 +77,14 @@ pub fn findings(flow: &Flow) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// What the author of a flow should know of components that this engine runs otherwise than others do. All of
+/// them, also those that no run reaches.
+#[must_use]
+pub fn warnings(flow: &Flow) -> Vec<Warning> {
+    let asks = flow.nodes.iter().filter(|node| Kind::of(&node.type_key) == Some(Kind::Model));
+    asks.filter_map(completion::warning).collect()
 }
 
 /// What holds for the fields of every component.

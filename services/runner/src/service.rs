@@ -23,7 +23,8 @@ use self::{
     kept::Kept,
 };
 use crate::{
-    Config, Error, Event, Finding, Flow, Request,
+    Config, Error, Event, Flow, Request,
+    check::Checked,
     flow::limits::NODES,
     native::{Models, limits::OUTPUT_BYTES, run_while_wanted},
     outside::openai::OpenAi,
@@ -101,16 +102,13 @@ impl Service {
         })
     }
 
-    /// Everything that keeps a flow from being published.
-    pub(crate) async fn check_flow(
-        &self,
-        flow: impl AsRef<[u8]> + Send + 'static,
-    ) -> Result<Vec<Finding>, Error> {
+    /// Everything that keeps a flow from being published, and what its publisher should know.
+    pub(crate) async fn check_flow(&self, flow: impl AsRef<[u8]> + Send + 'static) -> Result<Checked, Error> {
         let place = self.place().await?;
         let work = spawn_blocking(move || {
-            let findings = crate::check(flow.as_ref());
+            let checked = crate::check::review(flow.as_ref());
             drop(place);
-            findings
+            checked
         });
         work.await.map_err(|_| Error::Broken("the check panicked"))
     }

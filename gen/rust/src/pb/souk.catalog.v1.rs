@@ -135,6 +135,11 @@ pub struct OfferingVersion {
     /// What keeps a draft from being published.
     #[prost(message, repeated, tag = "14")]
     pub findings: ::prost::alloc::vec::Vec<Finding>,
+    /// What its publisher should know and did not keep it from being published, e.g. a base URL in the flow
+    /// that is ignored. Found when it was published, at most 100. Empty in what anybody may read: ListOfferings
+    /// and GetOffering.
+    #[prost(message, repeated, tag = "15")]
+    pub warnings: ::prost::alloc::vec::Vec<Finding>,
 }
 /// Nested message and enum types in `OfferingVersion`.
 pub mod offering_version {
@@ -256,10 +261,11 @@ pub struct Quantity {
     #[prost(int64, tag = "2")]
     pub quantity: i64,
 }
-/// One thing found wrong with a version.
+/// One thing found in a version.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Finding {
-    /// The rule or check that found it, e.g. UNSUPPORTED_COMPONENT, S1 or CONFIG_INVALID.
+    /// The rule or check that found it, e.g. UNSUPPORTED_COMPONENT, S1, CONFIG_INVALID or, for a warning,
+    /// BASE_URL_IGNORED.
     #[prost(string, tag = "1")]
     pub code: ::prost::alloc::string::String,
     /// The node it stands in; empty for the flow itself and for what is not in the flow.

@@ -158,17 +158,21 @@ pub struct CheckFlowRequest {
     #[prost(bytes = "bytes", tag = "1")]
     pub flow_json: ::prost::bytes::Bytes,
 }
-/// What keeps it from being published.
+/// What keeps it from being published, and what its publisher should know.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CheckFlowResponse {
     /// What was found; empty: it may be published.
     #[prost(message, repeated, tag = "1")]
     pub findings: ::prost::alloc::vec::Vec<Finding>,
+    /// What the publisher should know and does not keep it from being published, e.g. a base URL that is
+    /// ignored; never showing its value.
+    #[prost(message, repeated, tag = "2")]
+    pub warnings: ::prost::alloc::vec::Vec<Finding>,
 }
-/// One thing found wrong with a flow.
+/// One thing found in a flow.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Finding {
-    /// The rule or check that found it, e.g. UNSUPPORTED_COMPONENT or S1.
+    /// The rule or check that found it, e.g. UNSUPPORTED_COMPONENT, S1 or, for a warning, BASE_URL_IGNORED.
     #[prost(string, tag = "1")]
     pub code: ::prost::alloc::string::String,
     /// The node it stands in; empty for the flow itself.

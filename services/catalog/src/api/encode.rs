@@ -30,8 +30,10 @@ pub(crate) fn offering(offering: model::Offering) -> Offering {
     }
 }
 
+/// As anybody may read it: the warnings name nodes of the flow and endpoints, which is the publisher's business.
 pub(crate) fn listed(listed: model::Listed) -> Offering {
-    Offering { newest_version: Some(version(listed.newest)), ..offering(listed.offering) }
+    let newest = OfferingVersion { warnings: Vec::new(), ..version(listed.newest) };
+    Offering { newest_version: Some(newest), ..offering(listed.offering) }
 }
 
 pub(crate) fn changed(changed: model::Changed) -> Offering {
@@ -74,6 +76,7 @@ pub(crate) fn version(version: model::Version) -> OfferingVersion {
         publish_time: version.publish_time.map(wire::timestamp),
         offering_slug: version.offering_slug.to_string(),
         findings: version.findings.into_iter().map(finding).collect(),
+        warnings: version.warnings.into_iter().map(finding).collect(),
     }
 }
 

@@ -1,9 +1,10 @@
-//! What keeps a version from being published. A finding says where and why, never a value.
+//! What keeps a version from being published, and what its publisher should know all the same. A finding says
+//! where and why, never a value.
 
 use serde::{Deserialize, Serialize};
 use souk_types::Violation;
 
-/// One thing found wrong with a version: with its flow, or with what the request says of it.
+/// One thing found in a version: in its flow, or in what the request says of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Finding {
     /// The check or rule that found it.

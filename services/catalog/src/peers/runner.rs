@@ -1,4 +1,4 @@
-//! The runner: what keeps a flow from being published.
+//! The runner: what keeps a flow from being published, and what its publisher should know.
 
 use bytes::Bytes;
 use souk_kit::{House, Refusal};
@@ -6,6 +6,14 @@ use souk_proto::souk::runner::v1::{CheckFlowRequest, runner_service_client::Runn
 use souk_types::{Call, PartName};
 
 use crate::{error::Error, model::Finding};
+
+/// What the runner says of a flow.
+pub(crate) struct Checked {
+    /// Everything that stands in its way; nothing means that it may be published.
+    pub(crate) findings: Vec<Finding>,
+    /// What its publisher should know all the same.
+    pub(crate) warnings: Vec<Finding>,
+}
 
 /// Asks the runner.
 pub(crate) struct Runner {
@@ -17,8 +25,8 @@ impl Runner {
         Self { house }
     }
 
-    /// Everything that stands in the flow's way; nothing means that it may be published.
-    pub(crate) async fn check_flow(&self, call: &Call, flow: Bytes) -> Result<Vec<Finding>, Error> {
+    /// Checks a flow.
+    pub(crate) async fn check_flow(&self, call: &Call, flow: Bytes) -> Result<Checked, Error> {
         let channel = self.house.dial().to(PartName::Runner, call.acting_for_platform());
         let mut client = RunnerServiceClient::new(channel);
         let answer = client.check_flow(CheckFlowRequest { flow_json: flow }).await;
@@ -29,6 +37,9 @@ impl Runner {
             field: found.field,
             message: found.message,
         };
-        Ok(answer.findings.into_iter().map(finding).collect())
+        Ok(Checked {
+            findings: answer.findings.into_iter().map(finding).collect(),
+            warnings: answer.warnings.into_iter().map(finding).collect(),
+        })
     }
 }

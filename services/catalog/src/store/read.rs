@@ -217,6 +217,7 @@ fn read_version(row: version::Model, plans: Vec<Plan>) -> Result<Version, DbErro
             .transpose()?,
         publish_time: row.publish_time.map(Time::from_micros),
         findings: json("findings", &row.findings)?,
+        warnings: json("warnings", &row.warnings)?,
     })
 }
 

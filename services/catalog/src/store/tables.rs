@@ -3,7 +3,7 @@
 use souk_db::Migration;
 
 /// The life of the catalogue's schema.
-pub const MIGRATIONS: &[Migration] = &[OFFERINGS, LIFE];
+pub const MIGRATIONS: &[Migration] = &[OFFERINGS, LIFE, WARNINGS];
 
 const LIFE: Migration = Migration {
     name: "0002-life",
@@ -14,6 +14,11 @@ const LIFE: Migration = Migration {
         "ALTER TABLE offering ADD COLUMN reason {text} NOT NULL DEFAULT ''",
         "CREATE INDEX offering_due ON offering (state, end_time)",
     ],
+};
+
+const WARNINGS: Migration = Migration {
+    name: "0003-warnings",
+    up: &["ALTER TABLE offering_version ADD COLUMN warnings {json} NOT NULL DEFAULT '[]'"],
 };
 
 const OFFERINGS: Migration = Migration {
@@ -118,6 +123,7 @@ pub(super) mod version {
         pub create_time: i64,
         pub publish_time: Option<i64>,
         pub version: i64,
+        pub warnings: String,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

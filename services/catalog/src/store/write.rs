@@ -21,7 +21,7 @@ use super::{
 use crate::{
     error::Error,
     model::{
-        CreateOffering, Finding, Offering, Publish, State,
+        CreateOffering, Finding, Offering, Prepared, Publish, State,
         content::Content,
         life::{self, Life},
     },
@@ -117,12 +117,12 @@ impl Store {
         call: &Call,
         ask: &Publish,
         version_id: OfferingVersionId,
-        price_schedule_hash: &Hash,
+        prepared: &Prepared,
     ) -> Result<OfferingVersionId, Error> {
         let request = &Request::of(call, SUBJECT, None, ask)?;
         let written = self.db.write("catalog.publish_version", |tx| async move {
             once(&tx, request, || async {
-                publish(&tx, request, version_id, price_schedule_hash).await?;
+                publish(&tx, request, version_id, prepared).await?;
                 // The content never changes: the id says the whole answer.
                 Ok::<_, Error>(version_id)
             })
@@ -220,6 +220,7 @@ async fn find_or_insert(tx: &Tx, ask: &Publish, content_hash: &Hash) -> Result<v
         create_time: tx.now().micros(),
         publish_time: None,
         version: 1,
+        warnings: "[]".to_owned(),
     };
     let key = [version::Column::OfferingId, version::Column::ContentHash];
     let inserted = version::Entity::insert(row.clone().into_active_model())
@@ -260,7 +261,7 @@ async fn publish(
     tx: &Tx,
     request: &Request,
     version_id: OfferingVersionId,
-    price_schedule_hash: &Hash,
+    prepared: &Prepared,
 ) -> Result<(), Error> {
     let row = version::Entity::find_by_id(version_id.to_string()).lock_exclusive();
     let row = row.one(tx).await.map_err(DbError::from)?.ok_or(Error::VersionNotFound(version_id))?;
@@ -274,15 +275,16 @@ async fn publish(
         "offeringVersionId": row.id,
         "contentHash": row.content_hash,
         "artifactHash": row.artifact_hash,
-        "priceScheduleHash": price_schedule_hash.as_str(),
+        "priceScheduleHash": prepared.price_schedule_hash.as_str(),
         "defaultPlanId": row.default_plan_id,
     });
     let offering_id = row.offering_id.clone();
     let mut row = row.into_active_model();
     row.state = Set(State::Published.as_str().to_owned());
-    row.price_schedule_hash = Set(Some(price_schedule_hash.to_string()));
+    row.price_schedule_hash = Set(Some(prepared.price_schedule_hash.to_string()));
     row.publish_time = Set(Some(tx.now().micros()));
     row.findings = Set("[]".to_owned());
+    row.warnings = Set(json("warnings", &prepared.warnings)?);
     row.version = Set(version);
     version::Entity::update(row).exec(tx).await.map_err(DbError::from)?;
     offer_newest(tx, &offering_id).await?;

@@ -97,6 +97,55 @@ async fn findings_keep_a_version_a_draft_and_are_all_said() {
 }
 
 #[tokio::test]
+async fn warnings_stay_with_a_published_version_for_its_publisher_alone() {
+    for desk in desks().await {
+        let offering_id = desk.offering("triage").await;
+        let warned = |node: &str| Finding {
+            message: "its own base URL is ignored".into(),
+            ..finding("BASE_URL_IGNORED", node, "openai_api_base")
+        };
+        *desk.runner.warnings.lock().unwrap() = vec![warned("Model-1"), warned("Model-2")];
+        *desk.runner.findings.lock().unwrap() = vec![finding("FLOW_INVALID", "", "")];
+        let refused = desk.operator().publish_offering_version(publish(&offering_id, "p", "a")).await;
+        assert_eq!(violations(&refused.unwrap_err()).len(), 1, "a warning is no reason to refuse");
+        desk.runner.findings.lock().unwrap().clear();
+        let version = desk.publish(publish(&offering_id, "p", "a")).await;
+        assert_eq!(state(&version), pb::offering_version::State::Published);
+        let told: Vec<_> = version.warnings.iter().map(|own| (&*own.code, &*own.node_id)).collect();
+        assert_eq!(told, [("BASE_URL_IGNORED", "Model-1"), ("BASE_URL_IGNORED", "Model-2")]);
+        assert!(version.findings.is_empty());
+
+        // They are of the version, not of who asks next or of what the runner says today.
+        desk.runner.warnings.lock().unwrap().clear();
+        assert_eq!(desk.publish(publish(&offering_id, "p", "a")).await, version);
+        assert_eq!(desk.publish(publish(&offering_id, "again", "a")).await, version);
+        assert_eq!(desk.version(&version.offering_version_id).await, version);
+        let ask = pb::ListOfferingVersionsRequest { offering_id: offering_id.clone(), ..Default::default() };
+        let listed = desk.operator().list_offering_versions(ask).await.unwrap().into_inner();
+        assert_eq!(listed.offering_versions, std::slice::from_ref(&version));
+
+        // Nodes and endpoints are no business of who only looks at what is sold.
+        let ask = pb::GetOfferingRequest { offering_id };
+        let seen = desk.anybody().get_offering(ask).await.unwrap().into_inner().offering.unwrap();
+        let shown = pb::OfferingVersion { warnings: Vec::new(), ..version };
+        assert_eq!(seen.newest_version.as_ref(), Some(&shown));
+        let all = desk.anybody().list_offerings(pb::ListOfferingsRequest::default()).await.unwrap();
+        assert_eq!(all.into_inner().offerings[0].newest_version.as_ref(), Some(&shown));
+    }
+}
+
+#[tokio::test]
+async fn a_flow_of_many_warnings_is_published_with_a_bounded_number() {
+    for desk in desks().await.into_iter().take(1) {
+        let offering_id = desk.offering("triage").await;
+        let warned = |number: i32| finding("BASE_URL_IGNORED", &format!("Model-{number}"), "openai_api_base");
+        *desk.runner.warnings.lock().unwrap() = (0..500).map(warned).collect();
+        let version = desk.publish(publish(&offering_id, "p", "a")).await;
+        assert_eq!((version.warnings.len(), &*version.warnings[99].node_id), (100, "Model-99"));
+    }
+}
+
+#[tokio::test]
 async fn hundreds_of_findings_still_reach_the_caller() {
     for desk in desks().await.into_iter().take(1) {
         let offering_id = desk.offering("triage").await;

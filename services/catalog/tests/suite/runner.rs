@@ -20,6 +20,8 @@ const RETRY: std::time::Duration = std::time::Duration::from_secs(1);
 pub(crate) struct FakeRunner {
     /// What it finds in every flow.
     pub(crate) findings: Mutex<Vec<Finding>>,
+    /// What it warns of in every flow.
+    pub(crate) warnings: Mutex<Vec<Finding>>,
     /// Whether it does not answer.
     pub(crate) away: AtomicBool,
     /// How many flows it checked.
@@ -47,7 +49,10 @@ impl RunnerService for Shared {
         }
         assert!(!ask.flow_json.is_empty());
         self.0.checked.fetch_add(1, Ordering::SeqCst);
-        Ok(Response::new(CheckFlowResponse { findings: self.0.findings.lock().unwrap().clone() }))
+        Ok(Response::new(CheckFlowResponse {
+            findings: self.0.findings.lock().unwrap().clone(),
+            warnings: self.0.warnings.lock().unwrap().clone(),
+        }))
     }
 }
 

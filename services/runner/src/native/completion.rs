@@ -8,7 +8,7 @@ use serde_json::{Map, Number, Value, json};
 use super::Step;
 use crate::{
     flow::{Field, Node},
-    model::Finding,
+    model::{Finding, Warning},
 };
 
 /// The field whose variable names the endpoint.
@@ -17,6 +17,8 @@ pub(super) const KEY: &str = "api_key";
 pub(super) const BASE: &str = "openai_api_base";
 /// What Langflow stores in `BASE` when nobody chose anything.
 const DEFAULT_BASE: &str = "https://api.openai.com/v1";
+/// The check that finds another one.
+const IGNORED: &str = "BASE_URL_IGNORED";
 /// The longest name of an endpoint, in bytes.
 const NAME_BYTES: usize = 60;
 /// Fields that an edge may feed.
@@ -179,16 +181,21 @@ pub(super) fn findings(node: &Node, fed: &[&str]) -> Vec<Finding> {
     findings
 }
 
-/// What a run says of a model node before it begins: a base URL of its own has no effect.
-pub(super) fn warning(node: &Node) -> Option<String> {
+/// What the author of a model node should know, at publish and before a run: a base URL of its own has no effect.
+/// It is never quoted: whoever wrote one may have written a key or an inner address into it.
+pub(super) fn warning(node: &Node) -> Option<Warning> {
     let base = node.fields.get(BASE).and_then(Field::text).unwrap_or_default();
     let base = base.trim().trim_end_matches('/');
     (!base.is_empty() && base != DEFAULT_BASE).then(|| {
         let endpoint = endpoint(node).unwrap_or("the operator");
-        format!(
-            "node {}: its own base URL is ignored; requests go to the URL of the endpoint {endpoint}",
-            node.id
-        )
+        Warning {
+            code: IGNORED,
+            node_id: node.id.clone(),
+            field: BASE.to_owned(),
+            message: format!(
+                "its own base URL is ignored; requests go to the URL of the endpoint {endpoint}"
+            ),
+        }
     })
 }
 
@@ -289,6 +296,8 @@ mod tests {
     #[test]
     fn a_base_url_of_its_own_is_reported_and_not_quoted() {
         let told = warning(&node(&[(BASE, field("str", "https://thief.example/v1".into()))])).unwrap();
+        assert_eq!((told.code, told.field.as_str()), ("BASE_URL_IGNORED", BASE));
+        let told = told.to_string();
         assert!(told.contains("KEY_NAME") && !told.contains("thief"), "{told}");
         for plain in ["", "https://api.openai.com/v1/"] {
             assert_eq!(warning(&node(&[(BASE, field("str", plain.into()))])), None);

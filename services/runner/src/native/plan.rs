@@ -125,6 +125,7 @@ impl<'a> Plan<'a> {
         let runs = self.nodes.iter().zip(&self.kinds).zip(&self.states);
         runs.filter(|((_, kind), state)| **kind == Some(Kind::Model) && **state == State::Waiting)
             .filter_map(|((node, _), _)| completion::warning(node))
+            .map(|warning| warning.to_string())
             .collect()
     }
 

@@ -54,7 +54,7 @@ async fn a_call_that_finds_no_engine_is_refused_and_works_once_one_is_free() {
     assert_eq!(service.execute(ask.clone()).await.unwrap_err(), Error::Busy { engines: 1 });
     assert_eq!(service.check_flow(ECHO.to_vec()).await, Err(Error::Busy { engines: 1 }));
     drop(place);
-    assert_eq!(service.check_flow(ECHO.to_vec()).await, Ok(vec![]));
+    assert_eq!(service.check_flow(ECHO.to_vec()).await, Ok(Checked::default()));
     let _place = loop {
         // The check's thread gives its place back in its own time.
         if let Ok(place) = service.place().await {

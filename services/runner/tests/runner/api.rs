@@ -308,6 +308,14 @@ async fn a_check_names_code_node_field_and_never_the_secret() {
     };
     assert_eq!(check("flows/echo.flow.json").await, []);
     assert_eq!(check("flows/llm-chat.flow.json").await, [], "a flow that only names a variable passes");
+    let flow_json = std::fs::read(fixture("flows/llm-chat.flow.json")).unwrap().into();
+    let answer = bench.client(PartName::Catalog).check_flow(CheckFlowRequest { flow_json }).await;
+    let warnings = answer.unwrap().into_inner().warnings;
+    assert_eq!(warnings.len(), 1, "its own base URL is no reason to refuse it");
+    let told = &warnings[0];
+    assert_eq!((told.code.as_str(), told.field.as_str()), ("BASE_URL_IGNORED", "openai_api_base"));
+    assert!(told.node_id.starts_with("OpenAIModel") && told.message.contains("MODEL_API_KEY"), "{told:?}");
+    assert!(!told.message.contains("://") && !told.message.contains("127.0.0.1"), "{told:?}");
     let findings = check("flows/http-get.flow.json").await;
     assert!(!findings.is_empty());
     for found in findings {

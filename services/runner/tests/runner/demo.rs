@@ -38,4 +38,5 @@ fn the_chat_assistant_passes_the_check_and_names_its_endpoint() {
     let at = flow.nodes.iter().position(|node| native::Kind::of(&node.type_key) == Some(native::Kind::Model));
     assert_eq!(plan.step(at.unwrap()).unwrap().completion().unwrap().endpoint, "OPENAI_API_KEY");
     assert_eq!(plan.warnings(), Vec::<String>::new());
+    assert_eq!(native::warnings(&flow), [], "nothing is said at publish either");
 }

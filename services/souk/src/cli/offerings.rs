@@ -6,7 +6,7 @@ use clap::Subcommand;
 use prost_types::Timestamp;
 use souk_kit::{Refusal, clock::MachineClock, wire};
 use souk_proto::souk::catalog::v1::{
-    CreateOfferingRequest, EndOfferingLifeRequest, GetOfferingRequest, ListOfferingVersionsRequest,
+    CreateOfferingRequest, EndOfferingLifeRequest, Finding, GetOfferingRequest, ListOfferingVersionsRequest,
     ListOfferingVersionsResponse, ListOfferingsRequest, ListOfferingsResponse, Offering, OfferingVersion,
     PauseOfferingRequest, PublishOfferingVersionRequest, ResumeOfferingRequest,
     catalog_service_client::CatalogServiceClient,
@@ -36,7 +36,8 @@ pub(crate) enum Offerings {
         /// The manifest.
         file: PathBuf,
     },
-    /// List an offering's versions, newest first, drafts with what keeps them from being published.
+    /// List an offering's versions, newest first, drafts with what keeps them from being published, others with
+    /// their warnings.
     Versions {
         /// The offering: its slug or id.
         offering: String,
@@ -86,6 +87,10 @@ pub(crate) async fn run(remote: &Remote, ask: Offerings, output: &Output) -> Res
         Offerings::Publish { file } => {
             let (manifest, flow) = Manifest::read(&file)?;
             let version = publish_manifest(remote, &manifest, flow).await?;
+            // A program finds them in the version.
+            for found in version.warnings.iter().filter(|_| !output.is_json()) {
+                output.say(&format!("warning: {}  {}", place(found), found.message));
+            }
             output.message("souk.catalog.v1.OfferingVersion", &version, published)
         }
         Offerings::Versions { offering } => versions(remote, offering, output).await,
@@ -163,13 +168,23 @@ async fn versions(remote: &Remote, offering: String, output: &Output) -> Result<
         for version in all.offering_versions.iter().filter(|version| !version.findings.is_empty()) {
             text.push_str(&format!("\n\n{} cannot be published:", version.offering_version_id));
             for found in &version.findings {
-                let place = [found.node_id.as_str(), found.field.as_str()];
-                let place: Vec<_> = place.into_iter().filter(|part| !part.is_empty()).collect();
-                text.push_str(&format!("\n  {}  {}  {}", found.code, place.join("."), found.message));
+                text.push_str(&format!("\n  {}  {}  {}", found.code, place(found), found.message));
+            }
+        }
+        for version in all.offering_versions.iter().filter(|version| !version.warnings.is_empty()) {
+            text.push_str(&format!("\n\n{} has warnings:", version.offering_version_id));
+            for found in &version.warnings {
+                text.push_str(&format!("\n  {}  {}  {}", found.code, place(found), found.message));
             }
         }
         text
     })
+}
+
+/// Where something was found: the node and its field.
+fn place(found: &Finding) -> String {
+    let place = [found.node_id.as_str(), found.field.as_str()];
+    place.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".")
 }
 
 async fn list(
