@@ -22,6 +22,18 @@ pub(crate) async fn answered(tx: &Tx, request: &Request) -> Result<(), Error> {
     tell(tx, request, OK).await
 }
 
+/// The same of many requests.
+pub(crate) async fn all_answered(tx: &Tx, requests: &[&Request]) -> Result<(), Error> {
+    let mut events = Vec::new();
+    for request in requests {
+        if let Some(event) = entry(tx, request, OK) {
+            tx.told(&event);
+            events.push(event);
+        }
+    }
+    outbox::put_all(tx, &events).await
+}
+
 /// Tells the audit trail of a person's command that was refused: the id is not consumed, nothing else is
 /// kept. `reason` is the stable name of the refusal. Of a part's command it tells nothing and writes nothing.
 ///
@@ -39,11 +51,18 @@ fn of_a_person(request: &Request) -> bool {
 }
 
 async fn tell(tx: &Tx, request: &Request, outcome: &'static str) -> Result<(), Error> {
+    match entry(tx, request, outcome) {
+        Some(event) => outbox::put(tx, &event).await,
+        None => Ok(()),
+    }
+}
+
+fn entry(tx: &Tx, request: &Request, outcome: &'static str) -> Option<Event> {
     if !of_a_person(request) {
-        return Ok(());
+        return None;
     }
     let now = tx.now();
-    let event = Event {
+    Some(Event {
         event_id: EventId::new(now, tx.random()),
         kind: KIND.to_owned(),
         org_id: request.org_id,
@@ -59,8 +78,7 @@ async fn tell(tx: &Tx, request: &Request, outcome: &'static str) -> Result<(), E
             "outcome": outcome,
             "resourceId": tx.noun_of(&request.actor, &request.trace).unwrap_or_default(),
         }),
-    };
-    outbox::put(tx, &event).await
+    })
 }
 
 /// The method's full name: a part has one service, named after its domain.

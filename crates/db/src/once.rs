@@ -14,6 +14,9 @@ use souk_types::{Time, id::OrgId};
 
 use crate::{Db, Error, Tx, audit};
 
+mod group;
+
+pub use self::group::{begin_all, finish_all};
 pub use crate::audit::refused;
 
 /// Answers are kept at least this long.
@@ -162,9 +165,14 @@ pub async fn begin<A: DeserializeOwned>(tx: &Tx, request: &Request) -> Result<Be
         return Ok(Begun::Fresh);
     }
     // The copy that came first has committed: a statement of READ COMMITTED sees its row.
-    match find(tx, request).await? {
+    outcome(request, find(tx, request).await?.as_ref())
+}
+
+/// What a request gets that is not the first of its id.
+fn outcome<A: DeserializeOwned>(request: &Request, first: Option<&row::Model>) -> Result<Begun<A>, Error> {
+    match first {
         Some(first) if first.digest != request.digest => Err(reused(request)),
-        Some(row::Model { answer: Some(answer), .. }) => Ok(Begun::Replayed(read(&answer)?)),
+        Some(row::Model { answer: Some(answer), .. }) => Ok(Begun::Replayed(read(answer)?)),
         Some(_) | None => {
             Err(Error::RequestInProgress { rpc: request.rpc, request_id: request.request_id.clone() })
         }

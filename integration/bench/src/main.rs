@@ -1,5 +1,5 @@
 //! Measures the platform on this machine: the disk under it, billing alone and through the mesh, and the
-//! program as its users start it. Prints a table; `--json` prints one document.
+//! program as its users start it. Prints a table; `--json` prints one document; `--queue` ends after billing alone.
 //!
 //! Run it by `just bench`: it expects the program `souk` of the same profile beside itself.
 
@@ -26,6 +26,9 @@ async fn main() -> Outcome<()> {
     let mut report = Report::new();
     disk::measure(dir.path(), &mut report, "before")?;
     core::measure(dir.path(), &mut report).await?;
+    if asked_for("--queue") {
+        return report.print(asked_for("--json"));
+    }
     delivery::measure(dir.path(), &mut report)?;
     mesh::measure_pipe(dir.path(), &mut report).await?;
     let mut program = Program::new(here.join("souk"), dir.path().join("data"));
@@ -36,5 +39,9 @@ async fn main() -> Outcome<()> {
     program.measure_memory("after all of this", &mut report)?;
     program.kill()?;
     disk::measure(dir.path(), &mut report, "after")?;
-    report.print(std::env::args_os().any(|word| word == "--json"))
+    report.print(asked_for("--json"))
+}
+
+fn asked_for(word: &str) -> bool {
+    std::env::args_os().any(|one| one == word)
 }

@@ -61,6 +61,25 @@ async fn an_event_comes_back_as_it_was_put_and_only_once_numbered() {
 }
 
 #[tokio::test]
+async fn events_put_together_keep_the_order_in_which_they_were_put() {
+    for db in all().await {
+        // More than one statement carries, all of one version of one noun.
+        let told: Vec<Event> = (0..1_203).map(|_| event(&db, "a", 1)).rev().collect();
+        let done: Result<(), Error> = db
+            .write("t.put_all", |tx| {
+                let told = &told;
+                async move { outbox::put_all(&tx, told).await }
+            })
+            .await;
+        done.unwrap();
+        while db.outbox().number_turn().await.unwrap() > 0 {}
+        let log = db.outbox().after(0, 2_000).await.unwrap();
+        let order: Vec<_> = log.into_iter().map(|(_, event)| event.event_id).collect();
+        assert_eq!(order, told.iter().map(|event| event.event_id).collect::<Vec<_>>(), "{}", db.engine);
+    }
+}
+
+#[tokio::test]
 async fn a_follower_of_a_newer_log_than_this_one_is_told() {
     for db in all().await {
         put(&db, &[event(&db, "a", 1)]).await;

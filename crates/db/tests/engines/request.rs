@@ -7,7 +7,7 @@ use std::{
 
 use souk_db::{
     Db, Error, Once, Request, audit, once,
-    once::{Begun, abandon, begin, digest_of, finish, forget, peek, refused},
+    once::{Begun, abandon, begin, begin_all, digest_of, finish, finish_all, forget, peek, refused},
     outbox,
 };
 use souk_types::{
@@ -237,5 +237,98 @@ async fn the_audit_trail_hears_what_a_person_did_to_what_within_the_answers_tran
         assert_eq!(whole.collect::<Vec<_>>(), wanted, "{}", db.engine);
         assert_eq!(words(&told[0], "method"), "souk.notes.v1.NotesService/AddNote");
         assert_eq!((words(&told[0], "outcome"), words(&told[0], "requestId")), ("OK".into(), "r".into()));
+    }
+}
+
+/// Begins a group in one write and answers `answers` of it in the same one.
+async fn group(db: &Db, asked: &[Request], answers: &[(usize, &str)]) -> Result<Vec<String>, Error> {
+    db.write("t.group", |tx| async move {
+        let begun = begin_all::<String>(&tx, &asked.iter().collect::<Vec<_>>()).await?;
+        let answers: Vec<_> =
+            answers.iter().map(|(place, text)| (&asked[*place], (*text).to_owned())).collect();
+        finish_all(&tx, &answers.iter().map(|(request, text)| (*request, text)).collect::<Vec<_>>()).await?;
+        let word = |one: Result<Begun<String>, Error>| match one {
+            Ok(Begun::Fresh) => "fresh".to_owned(),
+            Ok(Begun::Replayed(answer)) => answer,
+            Err(Error::RequestIdReused { .. }) => "reused".to_owned(),
+            Err(Error::RequestInProgress { .. }) => "in progress".to_owned(),
+            Err(other) => other.to_string(),
+        };
+        Ok(begun.into_iter().map(word).collect())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_group_is_begun_and_finished_as_its_requests_would_be_one_by_one() {
+    for db in all().await {
+        let one = |id: &str| request(id, id);
+        let part = Request { actor: "part:runs".to_owned(), ..one("a") };
+        let other = Request { rpc: "Other", ..one("a") };
+        assert!(group(&db, &[], &[]).await.unwrap().is_empty());
+        let first = [one("c"), one("a"), part.clone(), other.clone(), one("b")];
+        let found = group(&db, &first, &[(4, "B"), (1, "A"), (2, "part"), (3, "other")]).await.unwrap();
+        assert_eq!(found, ["fresh"; 5], "{}", db.engine);
+        assert_eq!(number(&db, "SELECT COUNT(*) FROM outbox").await, 3, "people are told of, in one go");
+        let again = [one("new"), part, other, one("b"), request("a", "else"), one("a"), one("c"), one("new")];
+        let found = group(&db, &again, &[(0, "N")]).await.unwrap();
+        let wanted = ["fresh", "part", "other", "B", "reused", "A", "in progress", "in progress"];
+        assert_eq!(found, wanted, "{}", db.engine);
+        for (place, closed) in [(3, "an answer"), (4, "another command"), (7, "an answer")] {
+            let twice = db
+                .write("t.finish", |tx| {
+                    let answered = [(&again[6], &"C"), (&again[place], &"no")];
+                    async move { finish_all(&tx, &answered).await }
+                })
+                .await;
+            assert!(matches!(twice, Err(Error::RequestNotOpen { .. })), "{}: {closed}", db.engine);
+        }
+        assert_eq!(group(&db, &[one("c")], &[]).await.unwrap(), ["in progress"], "and nothing was kept");
+    }
+}
+
+#[tokio::test]
+async fn a_group_has_no_largest_size() {
+    for db in all().await {
+        let asked: Vec<_> = (0..1_203).map(|n| request(&n.to_string(), "same")).collect();
+        let answers: Vec<_> = (0..asked.len()).map(|place| (place, "done")).collect();
+        assert_eq!(group(&db, &asked, &answers).await.unwrap(), vec!["fresh"; 1_203], "{}", db.engine);
+        assert_eq!(group(&db, &asked, &[]).await.unwrap(), vec!["done"; 1_203], "{}", db.engine);
+        assert_eq!(number(&db, "SELECT COUNT(*) FROM outbox").await, 1_203, "{}", db.engine);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_that_share_requests_do_each_once() {
+    for db in all().await {
+        let effects = std::sync::Arc::new(AtomicU32::new(0));
+        let mut tasks = tokio::task::JoinSet::new();
+        for nth in 0..8_usize {
+            let (db, effects) = ((*db).clone(), effects.clone());
+            tasks.spawn(async move {
+                let mut asked: Vec<_> = (0..12).map(|n| request(&n.to_string(), "same")).collect();
+                asked.rotate_left(nth);
+                let done: Result<u32, Error> = db
+                    .write("t.group", |tx| {
+                        let asked: Vec<&Request> = asked.iter().collect();
+                        async move {
+                            let begun = begin_all::<String>(&tx, &asked).await?;
+                            let mut fresh = Vec::new();
+                            for (request, begun) in asked.into_iter().zip(begun) {
+                                match begun? {
+                                    Begun::Fresh => fresh.push((request, &"done")),
+                                    Begun::Replayed(answer) => assert_eq!(answer, "done"),
+                                }
+                            }
+                            finish_all(&tx, &fresh).await?;
+                            Ok(u32::try_from(fresh.len()).unwrap())
+                        }
+                    })
+                    .await;
+                effects.fetch_add(done.unwrap(), Ordering::SeqCst);
+            });
+        }
+        tasks.join_all().await;
+        assert_eq!(effects.load(Ordering::SeqCst), 12, "{}", db.engine);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use souk_db::{
     Error as DbError, Request, Tx,
-    once::{Begun, abandon, begin, finish},
+    once::{Begun, abandon, begin_all, finish_all},
     outbox,
 };
 use souk_types::{Event, Scope, id::EventId};
@@ -18,7 +18,7 @@ use crate::{
     error::Error,
     model::{
         ask::Reply,
-        command::{Answer, Command, Request as Decided},
+        command::{Command, Request as Decided},
         decide::decide,
         facts::Fact,
         pricing::Share,
@@ -72,7 +72,7 @@ impl Store {
 }
 
 async fn commit(store: &Store, tx: &Tx, batch: &[Asked]) -> Result<Replies, Error> {
-    let mut replies = begin_all(tx, batch).await?;
+    let mut replies = begin(tx, batch).await?;
     let live: Vec<(usize, &Asked)> =
         batch.iter().enumerate().filter(|(place, _)| !replies.contains_key(place)).collect();
     let commands: Vec<Decided> = live
@@ -86,35 +86,37 @@ async fn commit(store: &Store, tx: &Tx, batch: &[Asked]) -> Result<Replies, Erro
         for id in decision.rows.wallets.keys() {
             tx.ring(id.to_string());
         }
-        for (cause, fact) in decision.rows.facts {
+        let facts = decision.rows.facts.into_iter().map(|(cause, fact)| {
             let request = live.get(cause).and_then(|(_, asked)| asked.request.as_ref());
-            outbox::put(tx, &event(tx, request, fact)).await?;
-        }
+            event(tx, request, fact)
+        });
+        outbox::put_all(tx, &facts.collect::<Vec<_>>()).await?;
         let shares = |receipt: &crate::model::Receipt| -> Result<Vec<Share>, Error> {
             let schedule = schedules.get(&receipt.schedule_hash);
             schedule.ok_or(Error::Broken("a schedule is gone"))?.shares(&receipt.usage)
         };
-        for ((place, asked), answer) in live.into_iter().zip(decision.answers) {
-            replies.insert(place, end(tx, asked, answer, shares).await?);
+        let mut ended = Vec::new();
+        for ((_, asked), answer) in live.iter().zip(decision.answers) {
+            let reply = match answer {
+                Ok(answer) => Ok(Reply::of(answer, shares)?),
+                Err(refusal) => Err(refusal),
+            };
+            ended.push((*asked, reply));
         }
+        end(tx, &ended).await?;
+        let places = live.into_iter().map(|(place, _)| place);
+        replies.extend(places.zip(ended.into_iter().map(|(_, reply)| reply)));
     }
     Ok(replies.into_values().collect())
 }
 
 /// Writes every request down; answers those that were answered before or may not be.
-///
-/// Rows are written in the order of their keys: two replicas that carry the same requests wait for each
-/// other in one direction only.
-async fn begin_all(tx: &Tx, batch: &[Asked]) -> Result<BTreeMap<usize, Result<Reply, Error>>, Error> {
-    let mut in_order: Vec<(usize, &Request)> = batch
-        .iter()
-        .enumerate()
-        .filter_map(|(place, asked)| Some((place, asked.request.as_ref()?)))
-        .collect();
-    in_order.sort_by_cached_key(|(_, request)| key(request));
+async fn begin(tx: &Tx, batch: &[Asked]) -> Result<BTreeMap<usize, Result<Reply, Error>>, Error> {
+    let (places, requests): (Vec<usize>, Vec<&Request>) =
+        batch.iter().enumerate().filter_map(|(place, asked)| Some((place, asked.request.as_ref()?))).unzip();
     let mut replies = BTreeMap::new();
-    for (place, request) in in_order {
-        match begin::<Reply>(tx, request).await {
+    for (place, begun) in places.into_iter().zip(begin_all::<Reply>(tx, &requests).await?) {
+        match begun {
             Ok(Begun::Fresh) => {}
             Ok(Begun::Replayed(reply)) => {
                 replies.insert(place, Ok(reply));
@@ -128,27 +130,17 @@ async fn begin_all(tx: &Tx, batch: &[Asked]) -> Result<BTreeMap<usize, Result<Re
     Ok(replies)
 }
 
-/// Keeps the answer with the request, or takes the request back when it was refused.
-async fn end(
-    tx: &Tx,
-    asked: &Asked,
-    answer: Result<Answer, Error>,
-    shares: impl FnOnce(&crate::model::Receipt) -> Result<Vec<Share>, Error>,
-) -> Result<Result<Reply, Error>, Error> {
-    match (answer, &asked.request) {
-        (Ok(answer), request) => {
-            let reply = Reply::of(answer, shares)?;
-            if let Some(request) = request {
-                finish(tx, request, &reply).await?;
-            }
-            Ok(Ok(reply))
+/// Keeps the answers with their requests; takes back the requests that were refused.
+async fn end(tx: &Tx, replies: &[(&Asked, Result<Reply, Error>)]) -> Result<(), Error> {
+    let mut answered = Vec::new();
+    for (asked, reply) in replies {
+        match (&asked.request, reply) {
+            (Some(request), Ok(reply)) => answered.push((request, reply)),
+            (Some(request), Err(_)) => abandon(tx, request).await?,
+            (None, _) => {}
         }
-        (Err(refusal), Some(request)) => {
-            abandon(tx, request).await?;
-            Ok(Err(refusal))
-        }
-        (Err(refusal), None) => Ok(Err(refusal)),
     }
+    Ok(finish_all(tx, &answered).await?)
 }
 
 fn event(tx: &Tx, cause: Option<&Request>, fact: Fact) -> Event {
