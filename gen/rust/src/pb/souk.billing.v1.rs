@@ -878,7 +878,8 @@ pub mod billing_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Stores a price schedule under the hash of its content. Who: catalog.
+        /// Stores a price schedule under the hash of its content. Who: catalog. Reasons: DIMENSION_UNKNOWN,
+        /// AMOUNT_OUT_OF_RANGE.
         pub async fn put_price_schedule(
             &mut self,
             request: impl tonic::IntoRequest<super::PutPriceScheduleRequest>,
@@ -906,7 +907,7 @@ pub mod billing_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Reserves what a piece of work may cost. Not enough credit is an answer, not an error.
-        /// A dimension without a price costs nothing. Who: runs. Reasons: ACCOUNT_NOT_FOUND.
+        /// A dimension without a price costs nothing. Who: runs. Reasons: ACCOUNT_NOT_FOUND, AMOUNT_OUT_OF_RANGE.
         pub async fn authorize(
             &mut self,
             request: impl tonic::IntoRequest<super::AuthorizeRequest>,
@@ -933,7 +934,7 @@ pub mod billing_service_client {
         }
         /// Charges what was used and frees the rest of the reservation. A second settle answers the first
         /// receipt. After expiry what is available is charged, the rest is overrun. A dimension without a price
-        /// costs nothing. Who: runs. Reasons: RESERVATION_NOT_FOUND, RESERVATION_CLOSED.
+        /// costs nothing. Who: runs. Reasons: RESERVATION_NOT_FOUND, RESERVATION_CLOSED, AMOUNT_OUT_OF_RANGE.
         pub async fn settle(
             &mut self,
             request: impl tonic::IntoRequest<super::SettleRequest>,
@@ -1061,7 +1062,7 @@ pub mod billing_service_client {
         }
         /// Reserves more on an open reservation, or holds it longer. All or nothing; not enough credit is an
         /// answer, and the reservation stays as it was. Who: runs. Reasons: RESERVATION_NOT_FOUND,
-        /// RESERVATION_CLOSED.
+        /// RESERVATION_CLOSED, AMOUNT_OUT_OF_RANGE.
         pub async fn extend(
             &mut self,
             request: impl tonic::IntoRequest<super::ExtendRequest>,
@@ -1084,7 +1085,8 @@ pub mod billing_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Takes back what is left of the lot that a top-up made: the free part at once, the reserved part as
-        /// its reservations release; never what was consumed. Who: commerce. Reasons: LOT_NOT_FOUND.
+        /// its reservations release; never what was consumed. Who: commerce. Reasons: WALLET_NOT_FOUND,
+        /// LOT_NOT_FOUND, AMOUNT_OUT_OF_RANGE.
         pub async fn reverse_top_up(
             &mut self,
             request: impl tonic::IntoRequest<super::ReverseTopUpRequest>,
@@ -1291,7 +1293,8 @@ pub mod billing_service_server {
             tonic::Response<super::SetAccountStateResponse>,
             tonic::Status,
         >;
-        /// Stores a price schedule under the hash of its content. Who: catalog.
+        /// Stores a price schedule under the hash of its content. Who: catalog. Reasons: DIMENSION_UNKNOWN,
+        /// AMOUNT_OUT_OF_RANGE.
         async fn put_price_schedule(
             &self,
             request: tonic::Request<super::PutPriceScheduleRequest>,
@@ -1300,7 +1303,7 @@ pub mod billing_service_server {
             tonic::Status,
         >;
         /// Reserves what a piece of work may cost. Not enough credit is an answer, not an error.
-        /// A dimension without a price costs nothing. Who: runs. Reasons: ACCOUNT_NOT_FOUND.
+        /// A dimension without a price costs nothing. Who: runs. Reasons: ACCOUNT_NOT_FOUND, AMOUNT_OUT_OF_RANGE.
         async fn authorize(
             &self,
             request: tonic::Request<super::AuthorizeRequest>,
@@ -1310,7 +1313,7 @@ pub mod billing_service_server {
         >;
         /// Charges what was used and frees the rest of the reservation. A second settle answers the first
         /// receipt. After expiry what is available is charged, the rest is overrun. A dimension without a price
-        /// costs nothing. Who: runs. Reasons: RESERVATION_NOT_FOUND, RESERVATION_CLOSED.
+        /// costs nothing. Who: runs. Reasons: RESERVATION_NOT_FOUND, RESERVATION_CLOSED, AMOUNT_OUT_OF_RANGE.
         async fn settle(
             &self,
             request: tonic::Request<super::SettleRequest>,
@@ -1345,13 +1348,14 @@ pub mod billing_service_server {
         >;
         /// Reserves more on an open reservation, or holds it longer. All or nothing; not enough credit is an
         /// answer, and the reservation stays as it was. Who: runs. Reasons: RESERVATION_NOT_FOUND,
-        /// RESERVATION_CLOSED.
+        /// RESERVATION_CLOSED, AMOUNT_OUT_OF_RANGE.
         async fn extend(
             &self,
             request: tonic::Request<super::ExtendRequest>,
         ) -> std::result::Result<tonic::Response<super::ExtendResponse>, tonic::Status>;
         /// Takes back what is left of the lot that a top-up made: the free part at once, the reserved part as
-        /// its reservations release; never what was consumed. Who: commerce. Reasons: LOT_NOT_FOUND.
+        /// its reservations release; never what was consumed. Who: commerce. Reasons: WALLET_NOT_FOUND,
+        /// LOT_NOT_FOUND, AMOUNT_OUT_OF_RANGE.
         async fn reverse_top_up(
             &self,
             request: tonic::Request<super::ReverseTopUpRequest>,

@@ -778,7 +778,8 @@ pub mod commerce_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Maps a shop's variant to a plan or to credits; parked lines of that variant are tried again.
-        /// Who: operators. Reasons: SHOP_NOT_FOUND, PLAN_NOT_FOUND.
+        /// Who: operators. Reasons: SHOP_NOT_FOUND, OFFERING_VERSION_NOT_FOUND, OFFERING_NOT_PUBLISHED,
+        /// PLAN_NOT_FOUND.
         pub async fn map_variant(
             &mut self,
             request: impl tonic::IntoRequest<super::MapVariantRequest>,
@@ -906,7 +907,8 @@ pub mod commerce_service_server {
             tonic::Status,
         >;
         /// Maps a shop's variant to a plan or to credits; parked lines of that variant are tried again.
-        /// Who: operators. Reasons: SHOP_NOT_FOUND, PLAN_NOT_FOUND.
+        /// Who: operators. Reasons: SHOP_NOT_FOUND, OFFERING_VERSION_NOT_FOUND, OFFERING_NOT_PUBLISHED,
+        /// PLAN_NOT_FOUND.
         async fn map_variant(
             &self,
             request: tonic::Request<super::MapVariantRequest>,

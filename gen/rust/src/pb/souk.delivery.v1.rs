@@ -252,7 +252,8 @@ pub mod delivery_service_client {
             self
         }
         /// Commits what an instance should be, as one atomic bundle of objects. An older revision than the
-        /// committed one is answered with the committed one. Who: instances. Reasons: DESIRED_STATE_CONFLICT.
+        /// committed one is answered with the committed one. Who: instances. Reasons: ROUTE_TAKEN,
+        /// INSTANCE_NOT_FOUND; while it is kept and not committed yet DESIRED_STATE_CONFLICT, REQUEST_IN_PROGRESS.
         pub async fn apply(
             &mut self,
             request: impl tonic::IntoRequest<super::ApplyRequest>,
@@ -303,6 +304,8 @@ pub mod delivery_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Commits that an instance should be no more. Again answers the same commit. Who: instances.
+        /// Reasons: INSTANCE_NOT_FOUND; while it is kept and not committed yet DESIRED_STATE_CONFLICT,
+        /// REQUEST_IN_PROGRESS.
         pub async fn remove(
             &mut self,
             request: impl tonic::IntoRequest<super::RemoveRequest>,
@@ -368,7 +371,8 @@ pub mod delivery_service_server {
     #[async_trait]
     pub trait DeliveryService: std::marker::Send + std::marker::Sync + 'static {
         /// Commits what an instance should be, as one atomic bundle of objects. An older revision than the
-        /// committed one is answered with the committed one. Who: instances. Reasons: DESIRED_STATE_CONFLICT.
+        /// committed one is answered with the committed one. Who: instances. Reasons: ROUTE_TAKEN,
+        /// INSTANCE_NOT_FOUND; while it is kept and not committed yet DESIRED_STATE_CONFLICT, REQUEST_IN_PROGRESS.
         async fn apply(
             &self,
             request: tonic::Request<super::ApplyRequest>,
@@ -383,6 +387,8 @@ pub mod delivery_service_server {
             tonic::Status,
         >;
         /// Commits that an instance should be no more. Again answers the same commit. Who: instances.
+        /// Reasons: INSTANCE_NOT_FOUND; while it is kept and not committed yet DESIRED_STATE_CONFLICT,
+        /// REQUEST_IN_PROGRESS.
         async fn remove(
             &self,
             request: tonic::Request<super::RemoveRequest>,

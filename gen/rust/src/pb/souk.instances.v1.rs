@@ -32,7 +32,7 @@ pub struct Instance {
     /// Why it is paused: MANUAL, WALLET_DEPLETED, OFFERING_PAUSED, REFUNDED.
     #[prost(string, repeated, tag = "10")]
     pub pause_reasons: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Where each step of its life stands.
+    /// Where each step of its life stands, and whether what was committed still does.
     #[prost(message, repeated, tag = "11")]
     pub conditions: ::prost::alloc::vec::Vec<Condition>,
     /// The last events, newest last, at most 15.
@@ -69,10 +69,13 @@ pub struct Instance {
     #[prost(message, optional, tag = "22")]
     pub deadline_time: ::core::option::Option<::prost_types::Timestamp>,
 }
-/// Where one step stands.
+/// Where one step stands, or whether something still holds.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Condition {
-    /// AccountOpen, Committed or Applied.
+    /// AccountOpen, Committed, Applied: the steps of its provisioning. Synced, once it was applied: whether the
+    /// repository holds what was committed; false with the reason DriftFound until it is written again.
+    /// AccountState, once it was paused, resumed or ended: whether billing holds the account as it should be.
+    /// Removed, once it was ended.
     #[prost(string, tag = "1")]
     pub r#type: ::prost::alloc::string::String,
     /// Whether it holds.
@@ -569,8 +572,8 @@ pub mod instances_service_client {
         }
         /// Makes an instance of a version under a plan. Waits up to two seconds for its desired state to be
         /// committed and answers the state then held. People may take self-service plans only.
-        /// Who: admins of the project's org; commerce. Reasons: OFFERING_VERSION_NOT_FOUND, PLAN_NOT_FOUND,
-        /// PLAN_NEEDS_PURCHASE, PROJECT_REQUIRED.
+        /// Who: admins of the project's org; commerce. Reasons: OFFERING_VERSION_NOT_FOUND, OFFERING_PAUSED,
+        /// OFFERING_ENDED, PLAN_NOT_FOUND, PLAN_NEEDS_PURCHASE, PROJECT_REQUIRED, PROJECT_NOT_FOUND.
         pub async fn create_instance(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateInstanceRequest>,
@@ -601,8 +604,8 @@ pub mod instances_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Activates a version under its default plan, once per project and offering: again returns the live
-        /// instance. Who: members of the project's org. Reasons: OFFERING_VERSION_NOT_FOUND,
-        /// PLAN_NEEDS_PURCHASE, PROJECT_REQUIRED.
+        /// instance. Who: members of the project's org. Reasons: OFFERING_VERSION_NOT_FOUND, OFFERING_PAUSED,
+        /// OFFERING_ENDED, PLAN_NEEDS_PURCHASE, PROJECT_REQUIRED, PROJECT_NOT_FOUND.
         pub async fn auto_activate(
             &mut self,
             request: impl tonic::IntoRequest<super::AutoActivateRequest>,
@@ -656,7 +659,8 @@ pub mod instances_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Lists a project's instances, newest first. Who: readers of its org. Reasons: PROJECT_REQUIRED.
+        /// Lists a project's instances, newest first. Who: readers of its org. Reasons: PROJECT_REQUIRED,
+        /// PROJECT_NOT_FOUND.
         pub async fn list_instances(
             &mut self,
             request: impl tonic::IntoRequest<super::ListInstancesRequest>,
@@ -900,8 +904,8 @@ pub mod instances_service_server {
     pub trait InstancesService: std::marker::Send + std::marker::Sync + 'static {
         /// Makes an instance of a version under a plan. Waits up to two seconds for its desired state to be
         /// committed and answers the state then held. People may take self-service plans only.
-        /// Who: admins of the project's org; commerce. Reasons: OFFERING_VERSION_NOT_FOUND, PLAN_NOT_FOUND,
-        /// PLAN_NEEDS_PURCHASE, PROJECT_REQUIRED.
+        /// Who: admins of the project's org; commerce. Reasons: OFFERING_VERSION_NOT_FOUND, OFFERING_PAUSED,
+        /// OFFERING_ENDED, PLAN_NOT_FOUND, PLAN_NEEDS_PURCHASE, PROJECT_REQUIRED, PROJECT_NOT_FOUND.
         async fn create_instance(
             &self,
             request: tonic::Request<super::CreateInstanceRequest>,
@@ -910,8 +914,8 @@ pub mod instances_service_server {
             tonic::Status,
         >;
         /// Activates a version under its default plan, once per project and offering: again returns the live
-        /// instance. Who: members of the project's org. Reasons: OFFERING_VERSION_NOT_FOUND,
-        /// PLAN_NEEDS_PURCHASE, PROJECT_REQUIRED.
+        /// instance. Who: members of the project's org. Reasons: OFFERING_VERSION_NOT_FOUND, OFFERING_PAUSED,
+        /// OFFERING_ENDED, PLAN_NEEDS_PURCHASE, PROJECT_REQUIRED, PROJECT_NOT_FOUND.
         async fn auto_activate(
             &self,
             request: tonic::Request<super::AutoActivateRequest>,
@@ -927,7 +931,8 @@ pub mod instances_service_server {
             tonic::Response<super::GetInstanceResponse>,
             tonic::Status,
         >;
-        /// Lists a project's instances, newest first. Who: readers of its org. Reasons: PROJECT_REQUIRED.
+        /// Lists a project's instances, newest first. Who: readers of its org. Reasons: PROJECT_REQUIRED,
+        /// PROJECT_NOT_FOUND.
         async fn list_instances(
             &self,
             request: tonic::Request<super::ListInstancesRequest>,

@@ -1709,7 +1709,8 @@ export const BillingService: GenService<{
     output: typeof SetAccountStateResponseSchema;
   },
   /**
-   * Stores a price schedule under the hash of its content. Who: catalog.
+   * Stores a price schedule under the hash of its content. Who: catalog. Reasons: DIMENSION_UNKNOWN,
+   * AMOUNT_OUT_OF_RANGE.
    *
    * @generated from rpc souk.billing.v1.BillingService.PutPriceSchedule
    */
@@ -1720,7 +1721,7 @@ export const BillingService: GenService<{
   },
   /**
    * Reserves what a piece of work may cost. Not enough credit is an answer, not an error.
-   * A dimension without a price costs nothing. Who: runs. Reasons: ACCOUNT_NOT_FOUND.
+   * A dimension without a price costs nothing. Who: runs. Reasons: ACCOUNT_NOT_FOUND, AMOUNT_OUT_OF_RANGE.
    *
    * @generated from rpc souk.billing.v1.BillingService.Authorize
    */
@@ -1732,7 +1733,7 @@ export const BillingService: GenService<{
   /**
    * Charges what was used and frees the rest of the reservation. A second settle answers the first
    * receipt. After expiry what is available is charged, the rest is overrun. A dimension without a price
-   * costs nothing. Who: runs. Reasons: RESERVATION_NOT_FOUND, RESERVATION_CLOSED.
+   * costs nothing. Who: runs. Reasons: RESERVATION_NOT_FOUND, RESERVATION_CLOSED, AMOUNT_OUT_OF_RANGE.
    *
    * @generated from rpc souk.billing.v1.BillingService.Settle
    */
@@ -1786,7 +1787,7 @@ export const BillingService: GenService<{
   /**
    * Reserves more on an open reservation, or holds it longer. All or nothing; not enough credit is an
    * answer, and the reservation stays as it was. Who: runs. Reasons: RESERVATION_NOT_FOUND,
-   * RESERVATION_CLOSED.
+   * RESERVATION_CLOSED, AMOUNT_OUT_OF_RANGE.
    *
    * @generated from rpc souk.billing.v1.BillingService.Extend
    */
@@ -1797,7 +1798,8 @@ export const BillingService: GenService<{
   },
   /**
    * Takes back what is left of the lot that a top-up made: the free part at once, the reserved part as
-   * its reservations release; never what was consumed. Who: commerce. Reasons: LOT_NOT_FOUND.
+   * its reservations release; never what was consumed. Who: commerce. Reasons: WALLET_NOT_FOUND,
+   * LOT_NOT_FOUND, AMOUNT_OUT_OF_RANGE.
    *
    * @generated from rpc souk.billing.v1.BillingService.ReverseTopUp
    */

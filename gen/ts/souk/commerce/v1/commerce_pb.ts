@@ -1249,7 +1249,8 @@ export const CommerceService: GenService<{
   },
   /**
    * Maps a shop's variant to a plan or to credits; parked lines of that variant are tried again.
-   * Who: operators. Reasons: SHOP_NOT_FOUND, PLAN_NOT_FOUND.
+   * Who: operators. Reasons: SHOP_NOT_FOUND, OFFERING_VERSION_NOT_FOUND, OFFERING_NOT_PUBLISHED,
+   * PLAN_NOT_FOUND.
    *
    * @generated from rpc souk.commerce.v1.CommerceService.MapVariant
    */

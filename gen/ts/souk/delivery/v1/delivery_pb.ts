@@ -474,7 +474,8 @@ export const WatchAppliedResponseSchema: GenMessage<WatchAppliedResponse> = /*@_
 export const DeliveryService: GenService<{
   /**
    * Commits what an instance should be, as one atomic bundle of objects. An older revision than the
-   * committed one is answered with the committed one. Who: instances. Reasons: DESIRED_STATE_CONFLICT.
+   * committed one is answered with the committed one. Who: instances. Reasons: ROUTE_TAKEN,
+   * INSTANCE_NOT_FOUND; while it is kept and not committed yet DESIRED_STATE_CONFLICT, REQUEST_IN_PROGRESS.
    *
    * @generated from rpc souk.delivery.v1.DeliveryService.Apply
    */
@@ -496,6 +497,8 @@ export const DeliveryService: GenService<{
   },
   /**
    * Commits that an instance should be no more. Again answers the same commit. Who: instances.
+   * Reasons: INSTANCE_NOT_FOUND; while it is kept and not committed yet DESIRED_STATE_CONFLICT,
+   * REQUEST_IN_PROGRESS.
    *
    * @generated from rpc souk.delivery.v1.DeliveryService.Remove
    */

@@ -95,7 +95,7 @@ export type Instance = Message<"souk.instances.v1.Instance"> & {
   pauseReasons: string[];
 
   /**
-   * Where each step of its life stands.
+   * Where each step of its life stands, and whether what was committed still does.
    *
    * @generated from field: repeated souk.instances.v1.Condition conditions = 11;
    */
@@ -187,13 +187,16 @@ export const InstanceSchema: GenMessage<Instance> = /*@__PURE__*/
   messageDesc(file_souk_instances_v1_instances, 0);
 
 /**
- * Where one step stands.
+ * Where one step stands, or whether something still holds.
  *
  * @generated from message souk.instances.v1.Condition
  */
 export type Condition = Message<"souk.instances.v1.Condition"> & {
   /**
-   * AccountOpen, Committed or Applied.
+   * AccountOpen, Committed, Applied: the steps of its provisioning. Synced, once it was applied: whether the
+   * repository holds what was committed; false with the reason DriftFound until it is written again.
+   * AccountState, once it was paused, resumed or ended: whether billing holds the account as it should be.
+   * Removed, once it was ended.
    *
    * @generated from field: string type = 1;
    */
@@ -1159,8 +1162,8 @@ export const InstancesService: GenService<{
   /**
    * Makes an instance of a version under a plan. Waits up to two seconds for its desired state to be
    * committed and answers the state then held. People may take self-service plans only.
-   * Who: admins of the project's org; commerce. Reasons: OFFERING_VERSION_NOT_FOUND, PLAN_NOT_FOUND,
-   * PLAN_NEEDS_PURCHASE, PROJECT_REQUIRED.
+   * Who: admins of the project's org; commerce. Reasons: OFFERING_VERSION_NOT_FOUND, OFFERING_PAUSED,
+   * OFFERING_ENDED, PLAN_NOT_FOUND, PLAN_NEEDS_PURCHASE, PROJECT_REQUIRED, PROJECT_NOT_FOUND.
    *
    * @generated from rpc souk.instances.v1.InstancesService.CreateInstance
    */
@@ -1171,8 +1174,8 @@ export const InstancesService: GenService<{
   },
   /**
    * Activates a version under its default plan, once per project and offering: again returns the live
-   * instance. Who: members of the project's org. Reasons: OFFERING_VERSION_NOT_FOUND,
-   * PLAN_NEEDS_PURCHASE, PROJECT_REQUIRED.
+   * instance. Who: members of the project's org. Reasons: OFFERING_VERSION_NOT_FOUND, OFFERING_PAUSED,
+   * OFFERING_ENDED, PLAN_NEEDS_PURCHASE, PROJECT_REQUIRED, PROJECT_NOT_FOUND.
    *
    * @generated from rpc souk.instances.v1.InstancesService.AutoActivate
    */
@@ -1192,7 +1195,8 @@ export const InstancesService: GenService<{
     output: typeof GetInstanceResponseSchema;
   },
   /**
-   * Lists a project's instances, newest first. Who: readers of its org. Reasons: PROJECT_REQUIRED.
+   * Lists a project's instances, newest first. Who: readers of its org. Reasons: PROJECT_REQUIRED,
+   * PROJECT_NOT_FOUND.
    *
    * @generated from rpc souk.instances.v1.InstancesService.ListInstances
    */
