@@ -39,6 +39,9 @@ const EXTRA: [&str; 12] = [
     "temperature",
 ];
 
+/// What bounds an answer: endpoints know one or the other.
+const BOUNDS: [&str; 2] = ["max_completion_tokens", "max_tokens"];
+
 /// One question to a model endpoint.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Completion {
@@ -54,6 +57,8 @@ pub struct Completion {
     pub body: Map<String, Value>,
     /// Bytes of text in its messages.
     pub asked_bytes: usize,
+    /// The most tokens that the body lets its answer have; none: as many as the endpoint gives.
+    pub most_tokens: Option<u64>,
 }
 
 /// The question a ready node asks.
@@ -90,6 +95,8 @@ pub(super) fn of(step: &Step<'_>) -> Result<Completion, String> {
         }
         body.insert(name, value);
     }
+    let bounds = BOUNDS.iter().filter_map(|name| body.get(*name)?.as_u64()).filter(|most| *most > 0);
+    let most_tokens = bounds.min();
     Ok(Completion {
         component_id: node.id.clone(),
         display_name: node.display_name.clone(),
@@ -97,6 +104,7 @@ pub(super) fn of(step: &Step<'_>) -> Result<Completion, String> {
         model,
         body,
         asked_bytes: system.len().saturating_add(user.len()),
+        most_tokens,
     })
 }
 
@@ -253,6 +261,17 @@ mod tests {
             json!({ "messages": [{ "role": "system", "content": "Be\nbrief." }, { "role": "user", "content": "hi" }],
                 "temperature": 0.1, "seed": 7, "response_format": { "type": "json_object" }, "top_p": 0.5 })
         );
+    }
+
+    #[test]
+    fn the_least_bound_on_an_answer_is_known() {
+        let most = |fields: &[(&str, Field)]| asked(fields).unwrap().most_tokens;
+        let stored = ("max_tokens", field("int", json!(50)));
+        assert_eq!((most(&[]), most(std::slice::from_ref(&stored))), (None, Some(50)));
+        let extra = |value: Value| ("model_kwargs", field("dict", value));
+        assert_eq!(most(&[stored.clone(), extra(json!({ "max_tokens": 20 }))]), Some(20));
+        assert_eq!(most(&[stored, extra(json!({ "max_tokens": 80 }))]), Some(50));
+        assert_eq!(most(&[extra(json!({ "max_tokens": -1, "max_completion_tokens": 0 }))]), None);
     }
 
     #[test]

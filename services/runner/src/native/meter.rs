@@ -24,6 +24,8 @@ pub(super) struct Meter {
 #[derive(Clone, Debug, Default)]
 struct Call {
     asked_bytes: usize,
+    /// The most tokens that the flow lets the answer have.
+    most: Option<u64>,
     /// What the question was measured at when the first piece came and nobody had counted it yet. It is
     /// told, so it stays: whoever leaves after that piece has had the question read.
     measured_input: u64,
@@ -36,16 +38,25 @@ struct Call {
 
 impl Call {
     /// While an answer runs, its question counts from the first piece, and each piece is one token at least, as is
-    /// each `ANSWER` of bytes; the endpoint's own count corrects both upwards. Where an endpoint never counts, texts are measured as
-    /// those of a run without a model.
+    /// each `ANSWER` of bytes; the endpoint's own count corrects both upwards. Where an endpoint never counts, texts
+    /// are measured as those of a run without a model, the answer's by no more than the flow's bound on it: that
+    /// measure guesses, and an answer that was cut at its bound often has more bytes a token. What was told before
+    /// is no guess and stands: pieces beyond the bound come from an endpoint that does not keep it, and the
+    /// budget must still cut those.
     fn used(&self) -> (u64, u64) {
         match self.reported {
             Some((input, output)) => (input.max(self.measured_input), output.max(self.pieces)),
             None if self.ended && self.pieces > 0 => {
-                (tokens(self.asked_bytes), tokens(self.answered_bytes).max(self.pieces))
+                let guess = tokens(self.answered_bytes).min(self.most.unwrap_or(u64::MAX));
+                (tokens(self.asked_bytes), guess.max(self.told_output()))
             }
-            None => (self.measured_input, least(self.answered_bytes, ANSWER).max(self.pieces)),
+            None => (self.measured_input, self.told_output()),
         }
+    }
+
+    /// What is told of an answer before anybody counted it.
+    fn told_output(&self) -> u64 {
+        least(self.answered_bytes, ANSWER).max(self.pieces)
     }
 }
 
@@ -55,9 +66,10 @@ impl Meter {
         self.calls.is_empty()
     }
 
-    /// A node has asked so many bytes.
-    pub(super) fn asked(&mut self, at: usize, bytes: usize) {
-        self.calls.entry(at).or_default().asked_bytes = bytes;
+    /// A node has asked so many bytes, and lets the answer have at most so many tokens.
+    pub(super) fn asked(&mut self, at: usize, bytes: usize, most: Option<u64>) {
+        let call = self.calls.entry(at).or_default();
+        (call.asked_bytes, call.most) = (bytes, most);
     }
 
     /// A piece of its answer came.
@@ -110,7 +122,7 @@ mod tests {
     fn the_endpoints_count_corrects_upwards_only() {
         let mut meter = Meter::default();
         assert!(meter.is_empty() && used(&meter).is_none());
-        meter.asked(1, 40);
+        meter.asked(1, 40, None);
         assert_eq!(used(&meter), None, "a refused question costs nothing");
         meter.piece(1, 3);
         meter.piece(1, 3);
@@ -127,13 +139,13 @@ mod tests {
     #[test]
     fn a_question_is_counted_once_and_never_less() {
         let mut meter = Meter::default();
-        meter.asked(1, 80);
+        meter.asked(1, 80, None);
         meter.piece(1, 3);
         meter.reported(1, (7, 1));
         meter.ended(1);
         assert_eq!(used(&meter), Some((10, 1)), "what was told is not taken back, and not added to");
         let mut counted = Meter::default();
-        counted.asked(1, 40);
+        counted.asked(1, 40, None);
         counted.reported(1, (7, 0));
         counted.piece(1, 3);
         assert_eq!(used(&counted), Some((7, 1)), "a count that comes first needs no measure");
@@ -151,12 +163,38 @@ mod tests {
     #[test]
     fn an_answer_that_nobody_counted_is_measured() {
         let mut meter = Meter::default();
-        meter.asked(1, 41);
+        meter.asked(1, 41, None);
         meter.piece(1, 17);
         meter.ended(1);
         assert_eq!(used(&meter), Some((11, 5)));
-        meter.asked(2, 1000);
+        meter.asked(2, 1000, None);
         meter.all_ended();
         assert_eq!(used(&meter), Some((11, 5)), "what was never answered is not counted");
+    }
+    #[test]
+    fn a_guess_is_bounded_by_the_flow_and_what_was_told_is_not() {
+        // 450 bytes of English in 100 tokens: cut at its bound, the answer is not measured beyond it.
+        let mut meter = Meter::default();
+        meter.asked(1, 40, Some(100));
+        for _ in 0..90 {
+            meter.piece(1, 5);
+        }
+        assert_eq!(used(&meter), Some((5, 90)));
+        meter.ended(1);
+        assert_eq!(used(&meter), Some((10, 100)));
+        // An endpoint that does not keep the bound is counted, or the budget would never cut it.
+        for (pieces, bytes, told) in [(200, 5, 200), (1, 8000, 500)] {
+            let mut meter = Meter::default();
+            meter.asked(1, 0, Some(100));
+            for _ in 0..pieces {
+                meter.piece(1, bytes);
+            }
+            assert_eq!(used(&meter), Some((0, told)));
+            meter.ended(1);
+            assert_eq!(used(&meter), Some((0, told)), "nor is it taken back");
+        }
+        // What the endpoint counts is what the operator pays.
+        meter.reported(1, (10, 130));
+        assert_eq!(used(&meter), Some((10, 130)));
     }
 }
