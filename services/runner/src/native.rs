@@ -272,7 +272,7 @@ impl Driver<'_, '_> {
         for (at, question) in questions {
             let component_id = question.component_id.clone();
             self.tell(Event::Started { component_id: component_id.clone() })?;
-            self.meter.asked(at, question.asked_bytes);
+            self.meter.asked(at, question.asked_bytes, question.most_tokens);
             let listeners = self.plan.listeners(at, self.request);
             open.insert(at, Answer { component_id, listeners, text: String::new() });
             self.models.ask(at, question);
