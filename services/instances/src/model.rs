@@ -22,7 +22,7 @@ pub use commands::Levels;
 pub use condition::{Condition, Conditions, Status, Step};
 pub use config::{Config, Configure, Served};
 pub use instance::{Agenda, Instance};
-pub use life::{Event, Happening, Patience, Setback};
+pub use life::{Drift, Event, Happening, Patience, Setback};
 pub use state::{PauseReason, PauseReasons, Refused, Stand, State, Trigger};
 
 /// What an instance takes from its version and plan, for good: a later change of the catalogue moves nothing.

@@ -87,6 +87,7 @@ mod tests {
         for (reason, word, permanent) in [
             (Reason::ScheduleNotFound, "ScheduleNotFound", true),
             (Reason::AccountExists, "AccountExists", true),
+            (Reason::RouteTaken, "RouteTaken", true),
             (Reason::InvalidArgument, "InvalidArgument", true),
             (Reason::WalletNotFound, "WalletNotFound", false),
             (Reason::Unavailable, "BillingUnavailable", false),

@@ -7,7 +7,7 @@ use souk_proto::souk::instances::v1::{
 };
 use souk_types::Time;
 
-use crate::model::{Instance, State, Status, Step};
+use crate::model::{Condition, Instance, State, Status};
 
 pub(super) fn instance(noun: &Instance) -> pb::Instance {
     let (pins, waiting) = (&noun.pins, noun.waiting());
@@ -22,7 +22,7 @@ pub(super) fn instance(noun: &Instance) -> pb::Instance {
         plan_slug: pins.plan_slug.clone(),
         state: state(noun.state()).into(),
         pause_reasons: pause_reasons(noun),
-        conditions: Step::ALL.iter().filter_map(|step| condition(noun, *step)).collect(),
+        conditions: noun.conditions.named().map(condition).collect(),
         events: noun.events.iter().map(event).collect(),
         revision: noun.revision,
         source_ref: noun.source_ref.clone(),
@@ -89,20 +89,19 @@ fn pause_reasons(noun: &Instance) -> Vec<String> {
     noun.stand.reasons().iter().map(|reason| reason.as_str().to_owned()).collect()
 }
 
-fn condition(noun: &Instance, step: Step) -> Option<pb::Condition> {
-    let condition = noun.conditions.get(step)?;
+fn condition((kind, condition): (&str, &Condition)) -> pb::Condition {
     let status = match condition.status {
         Status::True => WireStatus::True,
         Status::False => WireStatus::False,
         Status::Unknown => WireStatus::Unknown,
     };
-    Some(pb::Condition {
-        r#type: step.as_str().to_owned(),
+    pb::Condition {
+        r#type: kind.to_owned(),
         status: status.into(),
         reason: condition.reason.clone(),
         message: condition.message.clone(),
         transition_time: Some(timestamp(condition.transition_time)),
-    })
+    }
 }
 
 pub(super) fn event(event: &crate::model::Event) -> pb::InstanceEvent {

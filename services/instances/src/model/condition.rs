@@ -1,7 +1,11 @@
-//! Conditions: where each step of an instance's provisioning stands, for people and programs.
+//! Conditions: where each step of an instance's provisioning stands, and whether what was committed still does,
+//! for people and programs.
 
 use serde::{Deserialize, Serialize};
 use souk_types::Time;
+
+/// The type of the condition that is no step: whether the repository holds what was committed.
+const SYNCED: &str = "Synced";
 
 /// A step of an instance's life; its name is the condition's type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,9 +23,6 @@ pub enum Step {
 }
 
 impl Step {
-    /// Every step, in the order in which they are taken.
-    pub const ALL: [Self; 5] =
-        [Self::AccountOpen, Self::Committed, Self::Applied, Self::AccountState, Self::Removed];
     /// The steps of provisioning.
     pub const FIRST: [Self; 3] = [Self::AccountOpen, Self::Committed, Self::Applied];
 
@@ -73,6 +74,16 @@ impl Condition {
         }
     }
 
+    /// Says how it stands; the transition time moves only when the status does.
+    fn turn(&mut self, status: Status, (reason, message): (&str, String), now: Time) {
+        if self.status != status {
+            self.transition_time = now;
+        }
+        self.status = status;
+        reason.clone_into(&mut self.reason);
+        self.message = message;
+    }
+
     /// Whether it holds.
     #[must_use]
     pub fn holds(&self) -> bool {
@@ -87,6 +98,9 @@ pub struct Conditions {
     account_open: Condition,
     committed: Condition,
     applied: Condition,
+    /// Whether the repository holds what was committed; known once that was applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    synced: Option<Condition>,
     /// The condition of a step that not every instance comes to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     account_state: Option<Condition>,
@@ -103,6 +117,7 @@ impl Conditions {
             account_open: waiting.clone(),
             committed: waiting.clone(),
             applied: waiting,
+            synced: None,
             account_state: None,
             removed: None,
         }
@@ -127,7 +142,7 @@ impl Conditions {
     }
 
     /// Says where a step stands; the transition time moves only when the status does.
-    pub fn set(&mut self, step: Step, status: Status, (reason, message): (&str, String), now: Time) {
+    pub fn set(&mut self, step: Step, status: Status, why: (&str, String), now: Time) {
         let condition = match step {
             Step::AccountOpen => &mut self.account_open,
             Step::Committed => &mut self.committed,
@@ -135,12 +150,26 @@ impl Conditions {
             Step::AccountState => self.account_state.get_or_insert_with(|| Condition::waiting(now)),
             Step::Removed => self.removed.get_or_insert_with(|| Condition::waiting(now)),
         };
-        if condition.status != status {
-            condition.transition_time = now;
-        }
-        condition.status = status;
-        reason.clone_into(&mut condition.reason);
-        condition.message = message;
+        condition.turn(status, why, now);
+    }
+
+    /// Whether the repository holds what was committed; `None` before that was applied.
+    #[must_use]
+    pub const fn synced(&self) -> Option<&Condition> {
+        self.synced.as_ref()
+    }
+
+    /// Says whether the repository holds what was committed.
+    pub fn set_synced(&mut self, status: Status, why: (&str, String), now: Time) {
+        self.synced.get_or_insert_with(|| Condition::waiting(now)).turn(status, why, now);
+    }
+
+    /// Each condition by its type, in the order in which an instance comes to them.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, &Condition)> {
+        let step = |step: Step| Some((step.as_str(), self.get(step)?));
+        let first = Step::FIRST.into_iter().filter_map(step);
+        let last = [Step::AccountState, Step::Removed].into_iter().filter_map(step);
+        first.chain(self.synced().map(|synced| (SYNCED, synced))).chain(last)
     }
 }
 
@@ -158,5 +187,10 @@ mod tests {
         assert_eq!((committed.reason.as_str(), committed.transition_time), ("Busy", second));
         assert_eq!(conditions.get(Step::Applied).unwrap().transition_time, first);
         assert_eq!(conditions.get(Step::Removed), None, "nobody came to it");
+        let types = |conditions: &Conditions| conditions.named().map(|(kind, _)| kind).collect::<Vec<_>>();
+        assert_eq!(types(&conditions), ["AccountOpen", "Committed", "Applied"]);
+        conditions.set(Step::Removed, Status::Unknown, ("Waiting", String::new()), third);
+        conditions.set_synced(Status::True, ("Applied", String::new()), third);
+        assert_eq!(types(&conditions), ["AccountOpen", "Committed", "Applied", "Synced", "Removed"]);
     }
 }

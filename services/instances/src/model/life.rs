@@ -65,6 +65,27 @@ impl Setback {
     }
 }
 
+/// What somebody else changed of an instance in the repository, as delivery found it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drift {
+    /// The revision that should stand there.
+    pub revision: i64,
+    /// How many files differ.
+    pub files: i64,
+    /// The first of them, and how.
+    pub first: String,
+    /// The commit in which it was found.
+    pub commit_id: String,
+}
+
+impl Drift {
+    pub(super) fn told(&self) -> String {
+        let Self { revision, files, first, commit_id } = self;
+        let what = format!("is not what the repository holds at commit {commit_id}");
+        format!("revision {revision} {what} ({files} files differ, first {first}); it is written again")
+    }
+}
+
 /// What kind of thing happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Happening {
@@ -98,6 +119,8 @@ pub enum Happening {
     ConfigApplied,
     /// What is applied is not what should be; it is committed again.
     Drifted,
+    /// What should be is committed again, over what somebody else had changed.
+    Mended,
     /// Its offering's life ends.
     EndAnnounced,
     /// It is being taken down.
@@ -126,6 +149,7 @@ impl Happening {
             Self::ConfigUpdated => "ConfigUpdated",
             Self::ConfigApplied => "ConfigApplied",
             Self::Drifted => "Drifted",
+            Self::Mended => "Mended",
             Self::EndAnnounced => "EndAnnounced",
             Self::Terminating => "Terminating",
             Self::Terminated => "Terminated",
@@ -153,7 +177,8 @@ impl Happening {
             | Self::AccountActive
             | Self::AccountClosed
             | Self::ConfigUpdated
-            | Self::Drifted => None,
+            | Self::Drifted
+            | Self::Mended => None,
         }
     }
 }

@@ -4,9 +4,12 @@
 use souk_types::Time;
 
 use super::{
-    AccountState, Agenda, Happening, Instance, Patience, Served, Setback, State, Status, Step, Trigger,
-    state::transition,
+    AccountState, Agenda, Condition, Drift, Happening, Instance, Patience, Served, Setback, State, Status,
+    Step, Trigger, state::transition,
 };
+
+/// Why the condition Synced does not hold.
+const DRIFT_FOUND: &str = "DriftFound";
 
 impl Instance {
     /// Moves by news, which is never refused: the table says so, and its tests.
@@ -93,6 +96,7 @@ impl Instance {
         self.config.served = Some(Served { revision, effective: self.config.effective.clone() });
         let message = format!("revision {revision} is applied");
         self.conditions.set(Step::Applied, Status::True, ("Applied", message.clone()), now);
+        self.conditions.set_synced(Status::True, ("Applied", whole(revision)), now);
         if first {
             self.tell(Happening::Activated, format!("serves at {}", self.path()), now);
         } else {
@@ -209,14 +213,40 @@ impl Instance {
             return;
         }
         if applied == Some(self.served().0) {
+            if self.conditions.synced().is_none() {
+                // Applied before this condition was known of.
+                self.conditions.set_synced(Status::True, ("Applied", whole(self.served().0)), now);
+            }
             self.agenda.next_attempt_time = Some(now + patience.look_again);
         } else {
             let found =
                 applied.map_or_else(|| "nothing".to_owned(), |revision| format!("revision {revision}"));
             let message = format!("{found} is applied instead of revision {}", self.revision);
+            self.conditions.set_synced(Status::False, (DRIFT_FOUND, message.clone()), now);
             self.tell(Happening::Drifted, message, now);
             self.revise("Drifted", now);
         }
+        self.arrange(patience, now);
+    }
+
+    /// Delivery found what somebody else changed of it in the repository, and writes it again by itself. It
+    /// goes on serving what was applied. News of a revision that is not served is too old or too new to say.
+    pub fn drift_found(&mut self, drift: &Drift, patience: &Patience, now: Time) {
+        if !self.state().is_there() || drift.revision != self.served().0 {
+            return;
+        }
+        self.conditions.set_synced(Status::False, (DRIFT_FOUND, drift.told()), now);
+        self.tell(Happening::Drifted, drift.told(), now);
+        self.arrange(patience, now);
+    }
+
+    /// Delivery wrote it again, as it stood at `revision` or as it stands since.
+    pub fn drift_mended(&mut self, revision: i64, patience: &Patience, now: Time) {
+        if self.conditions.synced().is_none_or(Condition::holds) {
+            return;
+        }
+        self.conditions.set_synced(Status::True, ("Mended", whole(revision)), now);
+        self.tell(Happening::Mended, whole(revision), now);
         self.arrange(patience, now);
     }
 
@@ -245,4 +275,8 @@ impl Instance {
         self.agenda.next_attempt_time = Some(self.agenda.deadline_time.map_or(next, |end| next.min(end)));
         self.arrange(patience, now);
     }
+}
+
+fn whole(revision: i64) -> String {
+    format!("the repository holds revision {revision} as it was committed")
 }

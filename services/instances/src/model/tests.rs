@@ -389,11 +389,54 @@ fn what_is_applied_is_looked_at_and_drift_is_committed_again() {
     assert_eq!((instance.served().0, instance.waiting()), (8, None));
 }
 
+#[test]
+fn drift_is_a_condition_until_it_is_mended() {
+    let synced = |instance: &Instance| {
+        instance.conditions.synced().map(|condition| (condition.status, condition.reason.clone()))
+    };
+    let mut instance = active();
+    assert_eq!(synced(&instance), Some((Status::True, "Applied".to_owned())));
+    let drift = |revision| Drift {
+        revision,
+        files: 2,
+        first: "route.yaml is changed".to_owned(),
+        commit_id: "c0ffee".to_owned(),
+    };
+    let quiet = instance.clone();
+    instance.drift_mended(1, &PATIENCE, at(4));
+    instance.drift_found(&drift(7), &PATIENCE, at(4));
+    assert_eq!(instance, quiet, "nothing to mend; and of another revision than is served nothing is said");
+    instance.drift_found(&drift(1), &PATIENCE, at(5));
+    assert_eq!(synced(&instance), Some((Status::False, "DriftFound".to_owned())));
+    let message = &instance.conditions.synced().unwrap().message;
+    assert!(message.contains("c0ffee") && message.contains("route.yaml is changed"), "{message}");
+    assert_eq!((instance.state(), instance.served().0, instance.pending()), (State::Active, 1, vec![]));
+    instance.drift_mended(1, &PATIENCE, at(6));
+    assert_eq!(synced(&instance), Some((Status::True, "Mended".to_owned())));
+    let mended = instance.clone();
+    instance.drift_mended(1, &PATIENCE, at(7));
+    assert_eq!(instance, mended, "told once");
+    assert!(happenings(&instance).ends_with(&[Happening::Drifted, Happening::Mended]));
+    instance.drift_found(&drift(1), &PATIENCE, at(8));
+    instance.looked_at(None, &PATIENCE, at(9));
+    assert_eq!(synced(&instance), Some((Status::False, "DriftFound".to_owned())));
+    instance.committed(2, &PATIENCE, at(10));
+    instance.applied(2, &PATIENCE, at(10));
+    assert_eq!(
+        synced(&instance),
+        Some((Status::True, "Applied".to_owned())),
+        "a newer revision overwrites it"
+    );
+    let mut coming = fresh();
+    coming.drift_found(&drift(1), &PATIENCE, at(4));
+    assert_eq!(synced(&coming), None, "before it is applied the other conditions say where it stands");
+}
+
 proptest! {
     /// Whatever comes in whatever order: the ring is bounded, the events are counted, what is not gone has a
     /// time to be looked at, what waits has a deadline, and what ended stays so.
     #[test]
-    fn any_news_in_any_order_is_taken(news in proptest::collection::vec(0..22_u8, 0..120)) {
+    fn any_news_in_any_order_is_taken(news in proptest::collection::vec(0..24_u8, 0..120)) {
         let mut instance = fresh();
         let mut levels = Levels::default();
         for (step, what) in (1..).zip(news) {
@@ -423,6 +466,12 @@ proptest! {
                 18 => instance.looked_at(Some(revision), &PATIENCE, now),
                 19 => instance.not_looked_at(&PATIENCE, now),
                 20 => instance.removed(instance.revision, &PATIENCE, now),
+                21 => {
+                    let (first, commit_id) = (String::new(), String::new());
+                    let drift = Drift { revision: instance.served().0, files: 1, first, commit_id };
+                    instance.drift_found(&drift, &PATIENCE, now);
+                }
+                22 => instance.drift_mended(revision, &PATIENCE, now),
                 _ if step % 5 == 0 => instance.terminate("by me", &PATIENCE, now),
                 _ => {}
             }

@@ -12,7 +12,10 @@ use super::{
     Author, Store, change, locked,
     rows::{depleted, instance, noun, offering, sweep},
 };
-use crate::{error::Error, model::Levels};
+use crate::{
+    error::Error,
+    model::{Drift, Instance, Levels},
+};
 
 /// How far the cursor may lag behind events that mean nothing here.
 const STRIDE: i64 = 64;
@@ -22,10 +25,24 @@ const SWEEPS: u64 = 16;
 pub(crate) const SWEEP: &str = "instances/sweep";
 
 /// What an event of another part means here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum News {
     /// Desired state is applied.
     Applied {
+        /// The instance.
+        instance_id: InstanceId,
+        /// At which revision.
+        revision: i64,
+    },
+    /// Somebody else changed desired state in the repository.
+    DriftFound {
+        /// The instance.
+        instance_id: InstanceId,
+        /// What differs.
+        drift: Drift,
+    },
+    /// It was written again.
+    DriftMended {
         /// The instance.
         instance_id: InstanceId,
         /// At which revision.
@@ -93,6 +110,7 @@ impl Store {
         if news == News::Other && position % STRIDE != 0 {
             return Ok(());
         }
+        let news = &news;
         let taken = self.db.write("instances.take_event", |tx| async move {
             let from = cursor::get(&tx, source).await?;
             if position <= from {
@@ -104,30 +122,46 @@ impl Store {
         taken.await
     }
 
-    async fn act(&self, tx: &Tx, news: News) -> Result<(), Error> {
+    async fn act(&self, tx: &Tx, news: &News) -> Result<(), Error> {
+        let (patience, now) = (&self.patience, tx.now());
         match news {
             News::Other => Ok(()),
             News::Applied { instance_id, revision } => {
-                let Some(found) = locked(tx, instance_id).await? else {
-                    tracing::debug!(%instance_id, "applied state of an unknown instance");
-                    return Ok(());
-                };
-                let (patience, now) = (&self.patience, tx.now());
-                let applied = |instance: &mut crate::model::Instance| {
-                    instance.applied(revision, patience, now);
-                    Ok(())
-                };
-                change(tx, &Author::own(), (found, patience), applied).await.map(|_| ())
+                self.tell_one(tx, *instance_id, |one| one.applied(*revision, patience, now)).await
+            }
+            News::DriftFound { instance_id, drift } => {
+                self.tell_one(tx, *instance_id, |one| one.drift_found(drift, patience, now)).await
+            }
+            News::DriftMended { instance_id, revision } => {
+                self.tell_one(tx, *instance_id, |one| one.drift_mended(*revision, patience, now)).await
             }
             News::Wallet { org_id, depleted } => {
-                set_wallet(tx, org_id, depleted).await?;
+                set_wallet(tx, *org_id, *depleted).await?;
                 begin_sweep(tx, Of::Org, org_id.to_string()).await
             }
             News::Offering { offering_id, turn } => {
-                set_offering(tx, offering_id, turn).await?;
+                set_offering(tx, *offering_id, *turn).await?;
                 begin_sweep(tx, Of::Offering, offering_id.to_string()).await
             }
         }
+    }
+
+    /// Lets delivery's news of one instance happen to it.
+    async fn tell_one(
+        &self,
+        tx: &Tx,
+        id: InstanceId,
+        happen: impl FnOnce(&mut Instance) + Send,
+    ) -> Result<(), Error> {
+        let Some(found) = locked(tx, id).await? else {
+            tracing::debug!(instance_id = %id, "delivery tells of an unknown instance");
+            return Ok(());
+        };
+        let happen = |instance: &mut Instance| {
+            happen(instance);
+            Ok(())
+        };
+        change(tx, &Author::own(), (found, &self.patience), happen).await.map(|_| ())
     }
 
     /// One turn of the sweeps: a batch of each, of as many as one turn takes. Says whether some is left.
@@ -162,7 +196,7 @@ impl Store {
             match noun(row) {
                 // To change nothing is to bring it in line.
                 Ok(instance) => {
-                    let unmoved = |_: &mut crate::model::Instance| Ok(());
+                    let unmoved = |_: &mut Instance| Ok(());
                     change(&tx, &Author::own(), (instance, &self.patience), unmoved).await?;
                 }
                 Err(error) => {

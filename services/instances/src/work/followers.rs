@@ -6,7 +6,10 @@ use serde_json::Value;
 use souk_kit::events::Sink;
 use souk_types::{Event, Fault, PartName, Time};
 
-use crate::store::{News, Store, Turn};
+use crate::{
+    model::Drift,
+    store::{News, Store, Turn},
+};
 
 /// Follows one part's log.
 pub(crate) struct Follower {
@@ -30,6 +33,8 @@ impl Sink for Follower {
 fn read(event: &Event) -> News {
     let news = match event.kind.as_str() {
         "souk.delivery.v1.InstanceApplied" => applied(&event.payload),
+        "souk.delivery.v1.DriftFound" => drift_found(&event.payload),
+        "souk.delivery.v1.DriftMended" => drift_mended(&event.payload),
         "souk.billing.v1.WalletDepleted" => wallet(event, true),
         // The second is what logs of before the first say.
         "souk.billing.v1.WalletReplenished" | "souk.billing.v1.WalletRefilled" => wallet(event, false),
@@ -72,6 +77,26 @@ fn applied(payload: &Value) -> Option<News> {
     Some(News::Applied { instance_id, revision })
 }
 
+fn drift_found(payload: &Value) -> Option<News> {
+    // Files of nobody are no instance's drift.
+    let Some(instance_id) = payload.get("instanceId") else { return Some(News::Other) };
+    let instance_id = instance_id.as_str()?.parse().ok()?;
+    let first = payload.get("files").and_then(|files| files.get(0)?.as_str()).unwrap_or_default();
+    let drift = Drift {
+        revision: whole(payload.get("revision")?)?,
+        files: whole(payload.get("count")?)?,
+        first: first.to_owned(),
+        commit_id: payload.get("commitId")?.as_str()?.to_owned(),
+    };
+    Some(News::DriftFound { instance_id, drift })
+}
+
+fn drift_mended(payload: &Value) -> Option<News> {
+    let instance_id = payload.get("instanceId")?.as_str()?.parse().ok()?;
+    let revision = whole(payload.get("revision")?)?;
+    Some(News::DriftMended { instance_id, revision })
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -111,6 +136,20 @@ mod tests {
         assert_eq!(read(&event("souk.billing.v1.WalletReplenished", json!({}))), wallet(false));
         assert_eq!(read(&event("souk.billing.v1.WalletRefilled", json!({}))), wallet(false));
         assert_eq!(read(&event("souk.billing.v1.WalletOpened", json!({}))), News::Other);
+        let found = |payload| read(&event("souk.delivery.v1.DriftFound", payload));
+        let files = json!(["route.yaml is changed", "policy.yaml is missing"]);
+        let told = json!({ "instanceId": id, "revision": 3, "commitId": "c0", "files": files, "count": 2 });
+        let first = "route.yaml is changed".to_owned();
+        let drift = Drift { revision: 3, files: 2, first, commit_id: "c0".to_owned() };
+        assert_eq!(found(told), News::DriftFound { instance_id: id, drift });
+        assert_eq!(found(json!({ "instanceId": id, "revision": 3 })), News::Other, "what differs is missing");
+        assert_eq!(found(json!({ "paths": ["junk"], "count": 1, "commitId": "c0" })), News::Other);
+        let mended = |payload| read(&event("souk.delivery.v1.DriftMended", payload));
+        assert_eq!(
+            mended(json!({ "instanceId": id, "revision": 3, "commitId": "c1" })),
+            News::DriftMended { instance_id: id, revision: 3 }
+        );
+        assert_eq!(mended(json!({})), News::Other);
         let offering_id = OfferingId::from_bits(3);
         let moved = |turn| News::Offering { offering_id, turn };
         let told = |kind: &str, end| {

@@ -18,7 +18,7 @@ use crate::{
 
 const BRANDING: &str = "web_widget.branding";
 
-fn update(instance_id: &str, request_id: &str, config: &Value) -> UpdateConfigRequest {
+pub(crate) fn update(instance_id: &str, request_id: &str, config: &Value) -> UpdateConfigRequest {
     UpdateConfigRequest {
         instance_id: instance_id.into(),
         request_id: request_id.into(),

@@ -3,14 +3,17 @@
 
 use std::{sync::Arc, time::Duration};
 
+use serde_json::json;
 use souk_instances::MIGRATIONS;
 use souk_kit::Refusal;
 use souk_proto::souk::instances::v1::{Instance, State};
 use souk_types::{Reason, Role};
 
 use crate::{
+    config::update,
     fakes::{FREE, Fakes, Mood, PRO, VERSION},
-    town::{FOREIGN_ORG, FOREIGN_PROJECT, ORG, Town, activate, condition, create, id, person},
+    life::resume,
+    town::{FOREIGN_ORG, FOREIGN_PROJECT, ORG, Town, activate, condition, create, id, person, seen},
 };
 
 const TENTH: Duration = Duration::from_millis(100);
@@ -79,6 +82,70 @@ async fn a_refusal_fails_with_the_remedy_and_activating_again_tries_again() {
     assert_eq!(third.instance_id, answer.instance_id);
     town.until_state(&third.instance_id, State::Active).await;
     town.end().await;
+}
+
+#[tokio::test]
+async fn an_address_that_another_instance_has_is_stated_at_once_and_tried_again_when_asked() {
+    let database = souk_testkit::database::sqlite("instances", MIGRATIONS).await;
+    let fakes = Fakes::swift();
+    moods(&fakes, Mood::Well, Mood::Refuses(Reason::RouteTaken));
+    let town = Town::new(&database, &fakes);
+    let answer = town.activate("r-1").await;
+    let one = answer.instance_id.as_str();
+    assert_eq!(answer.state(), State::Failed, "waiting frees no address");
+    let stated = |instance: &Instance| {
+        let committed = instance.conditions.iter().find(|condition| condition.r#type == "Committed");
+        let committed = committed.unwrap();
+        assert!(committed.message.ends_with(Reason::RouteTaken.remedy()), "{}", committed.message);
+        (condition(instance, "Committed").0, committed.reason.clone())
+    };
+    assert_eq!(stated(&town.get(one).await), ("STATUS_FALSE".into(), "RouteTaken".into()));
+    moods(&fakes, Mood::Well, Mood::Well);
+    town.admin().resume(resume(one, "r-2", "")).await.unwrap();
+    town.until_state(one, State::Active).await;
+    // What serves goes on with what it serves, and says the same of what is new.
+    moods(&fakes, Mood::Well, Mood::Refuses(Reason::RouteTaken));
+    let branded = |name: &str| json!({ "web_widget.branding": { "brand_name": name } });
+    town.admin().update_config(update(one, "c-1", &branded("A"))).await.unwrap();
+    let refused = |instance: &Instance| condition(instance, "Committed").1 == "RouteTaken";
+    let active = town.until(one, Duration::ZERO, refused).await;
+    assert_eq!(stated(&active).0, "STATUS_FALSE");
+    assert_eq!((active.state(), active.waiting_for.as_str()), (State::Active, "Committed"));
+    moods(&fakes, Mood::Well, Mood::Well);
+    town.admin().update_config(update(one, "c-2", &branded("B"))).await.unwrap();
+    let there = |instance: &Instance| instance.waiting_for.is_empty();
+    assert_eq!(town.until(one, Duration::ZERO, there).await.revision, 3);
+    town.end().await;
+}
+
+#[tokio::test]
+async fn drift_is_a_condition_until_it_is_mended_and_watchers_see_it() {
+    for database in souk_testkit::databases("instances", MIGRATIONS).await {
+        let fakes = Fakes::swift();
+        let town = Town::new(&database, &fakes);
+        let one = town.activate("r-1").await.instance_id;
+        let active = town.until_state(&one, State::Active).await;
+        assert_eq!(condition(&active, "Synced"), ("STATUS_TRUE".into(), "Applied".into()));
+        let mut watch = town.watch(&one).await;
+        let stray = json!({ "paths": ["clusters/x/junk"], "count": 1, "commitId": "c0ffee" });
+        fakes.delivery_log.tell("souk.delivery.v1.DriftFound", None, stray);
+        let files = json!(["route.yaml is changed", "policy.yaml is missing"]);
+        let found =
+            json!({ "instanceId": one, "revision": 1, "commitId": "c0ffee", "files": files, "count": 2 });
+        fakes.delivery_log.tell("souk.delivery.v1.DriftFound", Some(ORG), found);
+        let drifted = seen(&mut watch, |found| condition(found, "Synced").0 == "STATUS_FALSE").await;
+        assert_eq!(drifted.state(), State::Active, "{}: what is applied is served", database.engine);
+        let synced = drifted.conditions.iter().find(|condition| condition.r#type == "Synced").unwrap();
+        assert_eq!(synced.reason, "DriftFound");
+        assert!(synced.message.contains("c0ffee") && synced.message.contains("route.yaml is changed"));
+        let mended = json!({ "instanceId": one, "revision": 1, "commitId": "c0de" });
+        fakes.delivery_log.tell("souk.delivery.v1.DriftMended", Some(ORG), mended);
+        let mended = seen(&mut watch, |found| condition(found, "Synced").1 == "Mended").await;
+        assert_eq!(condition(&mended, "Synced").0, "STATUS_TRUE");
+        let told: Vec<_> = mended.events.iter().rev().take(2).map(|event| event.r#type.as_str()).collect();
+        assert_eq!(told, ["Mended", "Drifted"]);
+        town.end().await;
+    }
 }
 
 #[tokio::test]
