@@ -77,4 +77,10 @@ impl Sink for Trail {
         let entry = audit::read(&event, souk_db::audit::KIND);
         Ok(self.service.store().take_audit(&self.name(), position, entry.as_ref()).await?)
     }
+
+    /// The trail is made of events alone: what is gone is nowhere else, and what comes is not to be lost too.
+    async fn forgotten(&self, floor: i64) -> Result<bool, Fault> {
+        self.service.store().leave_out_audit(&self.name(), floor).await?;
+        Ok(true)
+    }
 }

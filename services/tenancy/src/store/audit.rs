@@ -47,6 +47,18 @@ impl Store {
         written.await
     }
 
+    /// Goes on after `floor`: the part's log forgot what was before it.
+    pub(crate) async fn leave_out_audit(&self, source: &str, floor: i64) -> Result<(), Error> {
+        let written = self.0.write("tenancy.leave_out_audit", |tx| async move {
+            let from = cursor::get(&tx, source).await?;
+            if floor > from {
+                cursor::advance(&tx, source, from, floor).await?;
+            }
+            Ok(())
+        });
+        written.await
+    }
+
     /// One page of the scope's org's trail, newest first.
     pub(crate) async fn list_audit_entries(
         &self,
