@@ -85,7 +85,7 @@ reasons! {
     TrialLimitReached = "TRIAL_LIMIT_REACHED", Exhausted, "more trials were asked for than are given in a day", "top up the wallet, or ask the operator";
     TrialAddressRefused = "TRIAL_ADDRESS_REFUSED", Precondition, "mail domains of throw-away addresses are given no trial", "sign in with a lasting address, or top up the wallet";
     TrialAddressUnproven = "TRIAL_ADDRESS_UNPROVEN", Precondition, "nobody has shown yet that the address is theirs", "sign in by a link sent to the address before making a workspace, or top up the wallet";
-    InvitationNeedsSignIn = "INVITATION_NEEDS_SIGN_IN", Unauthenticated, "the invited address belongs to somebody who was seen before", "sign in first, then accept: souk invitations accept CODE";
+    InvitationNeedsSignIn = "INVITATION_NEEDS_SIGN_IN", Unauthenticated, "the code that the inviter was shown does not sign in", "use the link in the mail, or sign in first and then accept: souk invitations accept CODE";
     // catalog
     OfferingNotFound = "OFFERING_NOT_FOUND", NotFound, "no such offering, or not published", "check the id or the slug";
     OfferingVersionNotFound = "OFFERING_VERSION_NOT_FOUND", NotFound, "no such offering version", "check the id";

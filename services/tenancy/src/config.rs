@@ -8,7 +8,7 @@ use souk_types::Credits;
 
 use crate::{
     model::{Email, trial::Rules},
-    store::{Bounds, Terms},
+    store::{Admission, Bounds, Terms},
 };
 
 /// Mail domains of throw-away addresses that are known to everybody.
@@ -267,6 +267,11 @@ impl Config {
             open: self.max_open_invitations_per_org,
             per_day: self.max_invitations_per_org_and_day,
         }
+    }
+
+    /// Whom an invitation's code lets in.
+    pub(crate) const fn admission(&self) -> Admission {
+        Admission { bounds: self.bounds(), by_mail_alone: matches!(self.notify.driver, Driver::Smtp) }
     }
 
     /// How long the audit trail is kept.

@@ -64,8 +64,8 @@ pub(crate) enum Error {
     /// The code opens no invitation of this caller.
     #[error("the code opens no open invitation to the caller's address")]
     InvitationInvalid,
-    /// The shown code of an invitation does not sign in somebody who was seen before.
-    #[error("the invited address belongs to somebody who was seen before")]
+    /// The shown code of an invitation does not sign in: mails are sent, or the person was seen before.
+    #[error("the code that the inviter was shown does not sign in")]
     InvitationNeedsSignIn,
     /// Somebody whose address nobody proved wants to invite.
     #[error("who invites must have signed in by a link that was sent to their own address")]

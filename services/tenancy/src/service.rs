@@ -134,7 +134,7 @@ impl Service {
             Ok(link) => self.store.redeem(call, &link.hash(), &new).await?,
             Err(_) => {
                 let code = Credential::parse(Kind::InvitationCode, code).map_err(|_| Error::LinkInvalid)?;
-                self.store.redeem_invitation(call, &code.hash(), &new, self.config.bounds()).await?
+                self.store.redeem_invitation(call, &code.hash(), &new, self.config.admission()).await?
             }
         };
         Ok((session, secret.into_secret(), user))

@@ -24,6 +24,7 @@ use souk_db::{Db, Denial};
 use souk_types::{Call, Time, UserId};
 
 pub(crate) use self::{
+    accept::Admission,
     events::Cause,
     invitations::{Codes, Terms},
     keys::Minted,

@@ -21,6 +21,15 @@ use crate::{
     model::{AcceptInvitation, Email, Member, Session, User, invitation::State},
 };
 
+/// Whom an invitation's code lets in without a session.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Admission {
+    /// How many there may be.
+    pub(crate) bounds: Bounds,
+    /// Whether the code in the mail alone signs in.
+    pub(crate) by_mail_alone: bool,
+}
+
 impl Store {
     /// Accepts an invitation for the caller, whose address must be the invited one.
     pub(crate) async fn accept_invitation(
@@ -53,25 +62,30 @@ impl Store {
     }
 
     /// Turns an invitation's code into a membership and a session, in one write. The code that the inviter
-    /// was shown does so only for somebody who was never seen: it proves nothing about the address.
+    /// was shown proves nothing about the address: it does so only where no mails are sent, for somebody who
+    /// was never seen. Where mails are sent it never does: an inviter could learn by it whose address has an
+    /// account.
     pub(crate) async fn redeem_invitation(
         &self,
         call: &Call,
         hash: &str,
         new: &NewSession,
-        bounds: Bounds,
+        admission: Admission,
     ) -> Result<(Session, User), Error> {
         let cause = &Cause::of(call);
         let written = self.0.write("tenancy.redeem_invitation", |tx| async move {
             let row = by_hash(&tx, hash).await?.ok_or(Error::LinkInvalid)?;
+            let proven = row.mail_hash == hash;
+            if !proven && admission.by_mail_alone {
+                return Err(Error::InvitationNeedsSignIn);
+            }
             let email: Email = read::parse("email", &row.email)?;
             let (user, made) = ensure_user(&tx, cause, &email).await?;
-            let proven = row.mail_hash == hash;
             if !made && !proven {
                 return Err(Error::InvitationNeedsSignIn);
             }
             let cause = &cause.by(user.user_id);
-            accept(&tx, cause, &row, &user, bounds).await?;
+            accept(&tx, cause, &row, &user, admission.bounds).await?;
             if proven {
                 prove(&tx, cause, user.user_id).await?;
             }

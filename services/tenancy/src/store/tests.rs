@@ -29,6 +29,10 @@ fn bounds() -> Bounds {
     crate::Config::default().bounds()
 }
 
+fn admission() -> Admission {
+    crate::Config::default().admission()
+}
+
 fn codes(store: &Store) -> Codes {
     let mint = || Credential::mint(Kind::InvitationCode, store.random()).hash();
     Codes { code_hash: mint(), mail_hash: mint(), sealed: "sealed".into() }

@@ -121,6 +121,71 @@ async fn the_shown_code_makes_nobody_somebody_else() {
     assert_eq!(reason(again), "ALREADY_MEMBER");
 }
 
+impl Stage {
+    /// All that an admin is answered about an invitation to an address, what names this one left out.
+    async fn told_of(&self, admin: &Caller, org: &str, email: &str, by_mail: bool) -> Vec<String> {
+        let mut client = self.by(admin);
+        let ask = |id: &str| invite(org, &format!("{id} {email}"), email, pb::Role::Member);
+        let made = client.invite_member(ask("a")).await.unwrap().into_inner();
+        let id = made.invitation.clone().unwrap().invitation_id;
+        let revoke = pb::RevokeInvitationRequest { invitation_id: id.clone(), request_id: email.into() };
+        let refused =
+            |status: Status| format!("{} {:?}", status.message(), (status.code(), status.details()));
+        let mut told = vec![
+            format!("{made:?}"),
+            refused(client.invite_member(ask("a")).await.unwrap_err()),
+            refused(client.accept_invitation(accept(email, &made.code)).await.unwrap_err()),
+        ];
+        if by_mail {
+            told.push(refused(self.redeem(&made.code).await.unwrap_err()));
+        }
+        assert!(!self.hand.mails_turn().await.unwrap());
+        let listed = self.invitations(admin, org).await;
+        told.push(format!("{:?}", listed.iter().find(|row| row.invitation_id == id).unwrap()));
+        told.push(format!("{:?}", client.revoke_invitation(revoke).await.unwrap().into_inner()));
+        let again = client.invite_member(ask("b")).await.unwrap().into_inner();
+        told.push(format!("{:?}", again.invitation.clone().map(|row| (row.state, row.mail_state))));
+        // What is signed or packed is a list of bytes in the text.
+        let bytes = format!("{:?}", id.as_bytes());
+        let names = [id.as_str(), email, &made.code, bytes.trim_matches(['[', ']'])];
+        told.into_iter().map(|text| names.iter().fold(text, |text, name| text.replace(name, "…"))).collect()
+    }
+}
+
+#[tokio::test]
+async fn an_admin_does_not_learn_whether_a_strangers_address_has_an_account() {
+    use crate::outside::tests::{Post, Temper};
+    let post = Post::open(Temper::Takes).await;
+    for by_mail in [true, false] {
+        let notify = if by_mail { post.config() } else { Config::default().notify };
+        let stage = Stage::with(Config { notify, ..Config::default() }).await;
+        let (mallory, home) = stage.settle("mallory@example.org").await;
+        stage.settle("bob@example.org").await;
+        let org = home.org_id.as_str();
+        let known = stage.told_of(&mallory, org, "bob@example.org", by_mail).await;
+        let unknown = stage.told_of(&mallory, org, "cat@example.org", by_mail).await;
+        assert_eq!(known, unknown);
+        let own = invite(org, "own", "mallory@example.org", pb::Role::Member);
+        let own = stage.by(&mallory).invite_member(own).await;
+        assert_eq!(reason(own), "ALREADY_MEMBER", "of the members of the org they know");
+    }
+}
+
+#[tokio::test]
+async fn where_mails_are_sent_the_shown_code_signs_in_nobody() {
+    let post = crate::outside::tests::Post::open(crate::outside::tests::Temper::Takes).await;
+    let stage = Stage::with(Config { notify: post.config(), ..Config::default() }).await;
+    let (ann, home) = stage.settle("ann@example.org").await;
+    let org = home.org_id.as_str();
+    let made = stage.by(&ann).invite_member(invite(org, "i", "new@example.org", pb::Role::Member)).await;
+    let made = made.unwrap().into_inner();
+    assert_eq!(made.invitation.clone().unwrap().mail_state(), pb::invitation::MailState::Pending);
+    assert_eq!(reason(stage.redeem(&made.code).await), "INVITATION_NEEDS_SIGN_IN");
+    let (new, ..) = stage.sign_in("new@example.org").await;
+    let held = stage.by(&new).accept_invitation(accept("a", &made.code)).await.unwrap().into_inner();
+    assert_eq!(held.membership.unwrap().org_id, org, "who signed in accepts it by the same code");
+}
+
 #[tokio::test]
 async fn an_invitation_is_one_an_address_and_ends_by_time_or_by_hand() {
     let config = Config { max_open_invitations_per_org: 2, ..Config::default() };

@@ -229,7 +229,7 @@ async fn who_was_removed_a_moment_ago_is_no_admin_whatever_their_token_says() {
         assert!(keys.len() == 1 && keys[0].revoke_time.is_some(), "{}", db.engine);
         let new = NewSession { secret_hash: "s".into(), expire_time: db.now() + Duration::from_secs(60) };
         let call = call("Redeem", bob, Reach::Every, "");
-        let late = store.redeem_invitation(&call, &door.code_hash, &new, bounds()).await;
+        let late = store.redeem_invitation(&call, &door.code_hash, &new, admission()).await;
         assert!(matches!(late, Err(Error::LinkInvalid)), "their invitations went with them: {late:?}");
     }
 }
@@ -246,7 +246,7 @@ async fn of_those_who_use_an_invitation_at_once_one_joins() {
             let expire_time = db.now() + Duration::from_secs(9);
             let new = NewSession { secret_hash: format!("s-{place}"), expire_time };
             let (store, call) = (&store, call("Redeem", town.operator, Reach::Every, ""));
-            async move { store.redeem_invitation(&call, hash, &new, bounds()).await }
+            async move { store.redeem_invitation(&call, hash, &new, admission()).await }
         });
         let won = join_all(tries).await.into_iter().filter(Result::is_ok).count();
         assert_eq!(won, 1, "{}", db.engine);
