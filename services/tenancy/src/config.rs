@@ -7,7 +7,7 @@ use souk_kit::{config::Section, token::MEMBERSHIPS};
 use souk_types::Credits;
 
 use crate::{
-    model::{Email, trial::Rules},
+    model::{Email, invitation::MailState, trial::Rules},
     store::{Admission, Bounds, Terms},
 };
 
@@ -266,6 +266,10 @@ impl Config {
             life: days(self.invitation_days),
             open: self.max_open_invitations_per_org,
             per_day: self.max_invitations_per_org_and_day,
+            mail: match self.notify.driver {
+                Driver::Log => MailState::Logged,
+                Driver::Smtp => MailState::Pending,
+            },
         }
     }
 

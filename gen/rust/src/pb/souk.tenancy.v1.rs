@@ -471,10 +471,12 @@ pub mod invitation {
         Pending = 1,
         /// The mail server took it.
         Sent = 2,
-        /// Given up: hand the link over, or invite again.
+        /// Given up: invite again.
         Failed = 3,
         /// The invitation was closed before it was sent.
         Dropped = 4,
+        /// Goes to the log, not to the address: hand the link over yourself.
+        Logged = 5,
     }
     impl MailState {
         /// String value of the enum field names used in the ProtoBuf definition.
@@ -488,6 +490,7 @@ pub mod invitation {
                 Self::Sent => "MAIL_STATE_SENT",
                 Self::Failed => "MAIL_STATE_FAILED",
                 Self::Dropped => "MAIL_STATE_DROPPED",
+                Self::Logged => "MAIL_STATE_LOGGED",
             }
         }
         /// Creates an enum from field names used in the ProtoBuf definition.
@@ -498,6 +501,7 @@ pub mod invitation {
                 "MAIL_STATE_SENT" => Some(Self::Sent),
                 "MAIL_STATE_FAILED" => Some(Self::Failed),
                 "MAIL_STATE_DROPPED" => Some(Self::Dropped),
+                "MAIL_STATE_LOGGED" => Some(Self::Logged),
                 _ => None,
             }
         }
@@ -1322,8 +1326,9 @@ pub mod tenancy_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Redeems the code of a one-time sign-in link, or of an invitation, for a session; an invitation also
-        /// makes its membership. The code that the inviter was shown signs in nobody who was seen before: only
-        /// the mail proves whose address it is. Who: the gateway. Reasons: SIGN_IN_LINK_INVALID,
+        /// makes its membership. The code that the inviter was shown signs in nobody where mails are sent: only
+        /// the mail proves whose address it is, and the inviter would learn which addresses have an account. Where
+        /// none are sent it signs in who was never seen before. Who: the gateway. Reasons: SIGN_IN_LINK_INVALID,
         /// INVITATION_NEEDS_SIGN_IN, LIMIT_REACHED.
         pub async fn redeem_sign_in_link(
             &mut self,
@@ -1915,8 +1920,9 @@ pub mod tenancy_service_server {
             tonic::Status,
         >;
         /// Redeems the code of a one-time sign-in link, or of an invitation, for a session; an invitation also
-        /// makes its membership. The code that the inviter was shown signs in nobody who was seen before: only
-        /// the mail proves whose address it is. Who: the gateway. Reasons: SIGN_IN_LINK_INVALID,
+        /// makes its membership. The code that the inviter was shown signs in nobody where mails are sent: only
+        /// the mail proves whose address it is, and the inviter would learn which addresses have an account. Where
+        /// none are sent it signs in who was never seen before. Who: the gateway. Reasons: SIGN_IN_LINK_INVALID,
         /// INVITATION_NEEDS_SIGN_IN, LIMIT_REACHED.
         async fn redeem_sign_in_link(
             &self,

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use souk_proto::souk::tenancy::v1::{
     AcceptInvitationRequest, Invitation, ListInvitationsRequest, RevokeInvitationRequest,
-    tenancy_service_client::TenancyServiceClient,
+    invitation::MailState, tenancy_service_client::TenancyServiceClient,
 };
 
 use super::{
@@ -63,9 +63,43 @@ pub(crate) async fn run(remote: &Remote, ask: Invitations, output: &Output) -> R
     }
 }
 
+/// What becomes of the link that an inviter was shown.
+pub(super) fn advice(made: &Invitation) -> &'static str {
+    match made.mail_state() {
+        MailState::Logged => {
+            "no mail is sent here: hand the link over yourself. It is shown this once; who has an account \
+             signs in and runs souk invitations accept LINK"
+        }
+        _ => {
+            "a mail brings them a link that signs in. This one is shown this once, for who is signed in: \
+             souk invitations accept LINK"
+        }
+    }
+}
+
 fn row(row: &Invitation) -> Vec<String> {
     let state = row.state().as_str_name().trim_start_matches("STATE_").to_lowercase();
-    let mail = row.mail_state().as_str_name().trim_start_matches("MAIL_STATE_").to_lowercase();
+    let mail = match row.mail_state() {
+        MailState::Logged => "not sent: hand the link over".to_owned(),
+        other => other.as_str_name().trim_start_matches("MAIL_STATE_").to_lowercase(),
+    };
     let mail = if row.mail_error.is_empty() { mail } else { format!("{mail}: {}", row.mail_error) };
     vec![row.invitation_id.clone(), row.email.clone(), shown(row.role()), state, mail]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mail_that_was_not_sent_is_not_said_to_be() {
+        let of = |state: MailState| Invitation { mail_state: state.into(), ..Invitation::default() };
+        assert!(advice(&of(MailState::Logged)).starts_with("no mail is sent"));
+        assert!(advice(&of(MailState::Pending)).starts_with("a mail brings"));
+        let shown = |state| row(&of(state)).pop().unwrap();
+        assert_eq!(shown(MailState::Logged), "not sent: hand the link over");
+        assert_eq!(shown(MailState::Sent), "sent");
+        let failed = Invitation { mail_error: "550 no".into(), ..of(MailState::Failed) };
+        assert_eq!(row(&failed).pop().unwrap(), "failed: 550 no");
+    }
 }

@@ -8,6 +8,7 @@ use souk_proto::souk::tenancy::v1::{
 };
 
 use super::{
+    invitations::advice,
     keys::org_of,
     output::{Failure, Output, table},
     remote::Remote,
@@ -136,9 +137,10 @@ pub(crate) async fn run(remote: &Remote, ask: Members, output: &Output) -> Resul
                 return output.value(&json!({"invitation": invitation, "code": answer.code, "link": link}));
             }
             output.say(&format!(
-                "{} · {} is invited; the link is shown this once (who has an account signs in and runs \
-                 souk invitations accept LINK):",
-                invitation.invitation_id, invitation.email
+                "{} · {} is invited; {}:",
+                invitation.invitation_id,
+                invitation.email,
+                advice(&invitation)
             ));
             output.text(&link)
         }

@@ -144,6 +144,7 @@ pub(super) fn invitation(row: Invitation) -> pb::Invitation {
     let mail_state = match row.mail {
         MailState::Pending => pb::invitation::MailState::Pending,
         MailState::Sent => pb::invitation::MailState::Sent,
+        MailState::Logged => pb::invitation::MailState::Logged,
         MailState::Failed => pb::invitation::MailState::Failed,
         MailState::Dropped => pb::invitation::MailState::Dropped,
     };

@@ -68,6 +68,8 @@ states! {
         Pending = "PENDING",
         /// The mail server took it.
         Sent = "SENT",
+        /// Stands in the log: nobody got a mail.
+        Logged = "LOGGED",
         /// Given up.
         Failed = "FAILED",
         /// The invitation was closed before.
@@ -163,6 +165,8 @@ pub(crate) struct Mail {
 pub(crate) enum Delivery {
     /// The mail server took it.
     Taken,
+    /// It stands in the log, and goes nowhere else.
+    Logged,
     /// Not this time, and why.
     Later(String),
     /// Never, and why.
@@ -190,6 +194,7 @@ impl Mail {
         let next = now + pause(self.attempts);
         let (state, error) = match delivery {
             Delivery::Taken => (MailState::Sent, ""),
+            Delivery::Logged => (MailState::Logged, ""),
             Delivery::Needless => (MailState::Dropped, ""),
             Delivery::Never(why) => (MailState::Failed, why.as_str()),
             Delivery::Later(why) if self.attempts >= TRIES || next >= self.expire_time => {
@@ -249,6 +254,7 @@ mod tests {
         assert_eq!((row.state, tries, row.last_error.as_str()), (MailState::Failed, TRIES, "421 busyX: y"));
         for (delivery, state) in [
             (Delivery::Taken, MailState::Sent),
+            (Delivery::Logged, MailState::Logged),
             (Delivery::Needless, MailState::Dropped),
             (Delivery::Never("550 nobody here".into()), MailState::Failed),
         ] {

@@ -54,11 +54,11 @@ impl Notifier {
             Self::Log { links: true } => {
                 let (letter_name, link) = (letter.name.as_str(), letter.link.expose().as_str());
                 tracing::warn!(letter = letter_name, to = %letter.to, link, "link in the log, as log_links asks");
-                Delivery::Taken
+                Delivery::Logged
             }
             Self::Log { links: false } => {
                 tracing::info!(letter = letter.name, "invited; the inviter hands the link over");
-                Delivery::Taken
+                Delivery::Logged
             }
             Self::Smtp(smtp) => smtp.send(letter).await,
         }

@@ -44,7 +44,7 @@ impl Service {
                 tracing::error!(invitation_id = %id, attempts, cause, "mail given up")
             }
             MailState::Pending => tracing::warn!(invitation_id = %id, attempts, cause, "mail waits"),
-            MailState::Failed | MailState::Sent | MailState::Dropped => {}
+            MailState::Failed | MailState::Sent | MailState::Logged | MailState::Dropped => {}
         }
         Ok(())
     }

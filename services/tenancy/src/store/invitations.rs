@@ -54,6 +54,8 @@ pub(crate) struct Terms {
     pub(crate) open: u64,
     /// How many an org may make in a day.
     pub(crate) per_day: u64,
+    /// How the mail of a new one stands.
+    pub(crate) mail: MailState,
 }
 
 impl Store {
@@ -77,7 +79,7 @@ impl Store {
                 room(&tx, org_id, terms).await?;
                 patience(&tx, (org_id, inviter), ask, terms).await?;
                 let row = new_row(&tx, (org_id, inviter), ask, (codes, terms));
-                insert(&tx, cause, row, codes).await
+                insert(&tx, cause, row, (codes, terms)).await
             })
             .await
         });
@@ -209,7 +211,8 @@ pub(super) async fn close(
         .col_expr(mails::Column::NextAttemptTime, Expr::value(None::<i64>))
         .col_expr(mails::Column::Version, Expr::col(mails::Column::Version).add(1))
         .filter(mails::Column::InvitationId.eq(id.to_string()))
-        .filter(mails::Column::State.eq(MailState::Pending.as_str()))
+        // What waits for a try, whether to be sent or to be written to the log.
+        .filter(mails::Column::NextAttemptTime.is_not_null())
         .exec(tx)
         .await?;
     let row = invitations::Entity::find_by_id(id.to_string()).one(tx).await?;
@@ -350,13 +353,18 @@ fn new_row(
     }
 }
 
-async fn insert(tx: &Tx, cause: &Cause, row: invitations::Model, codes: &Codes) -> Result<Invitation, Error> {
+async fn insert(
+    tx: &Tx,
+    cause: &Cause,
+    row: invitations::Model,
+    (codes, terms): (&Codes, Terms),
+) -> Result<Invitation, Error> {
     let letter = mails::Model {
         invitation_id: row.invitation_id.clone(),
         org_id: row.org_id.clone(),
         email: row.email.clone(),
         sealed_code: codes.sealed.clone(),
-        state: MailState::Pending.as_str().to_owned(),
+        state: terms.mail.as_str().to_owned(),
         attempts: 0,
         next_attempt_time: Some(row.create_time),
         last_error: String::new(),

@@ -187,6 +187,23 @@ async fn where_mails_are_sent_the_shown_code_signs_in_nobody() {
 }
 
 #[tokio::test]
+async fn what_goes_to_the_log_is_not_said_to_be_sent() {
+    let stage = Stage::set().await;
+    let (ann, home) = stage.settle("ann@example.org").await;
+    let org = home.org_id.as_str();
+    let mut client = stage.by(&ann);
+    let made = client.invite_member(invite(org, "i", "bob@example.org", pb::Role::Member)).await.unwrap();
+    assert_eq!(made.into_inner().invitation.unwrap().mail_state(), pb::invitation::MailState::Logged);
+    let gone = client.invite_member(invite(org, "j", "cat@example.org", pb::Role::Member)).await.unwrap();
+    let invitation_id = gone.into_inner().invitation.unwrap().invitation_id;
+    let revoke = pb::RevokeInvitationRequest { invitation_id, request_id: "r".into() };
+    client.revoke_invitation(revoke).await.unwrap();
+    assert!(!stage.hand.mails_turn().await.unwrap());
+    let states: Vec<_> = stage.invitations(&ann, org).await.iter().map(pb::Invitation::mail_state).collect();
+    assert_eq!(states, [pb::invitation::MailState::Dropped, pb::invitation::MailState::Logged]);
+}
+
+#[tokio::test]
 async fn an_invitation_is_one_an_address_and_ends_by_time_or_by_hand() {
     let config = Config { max_open_invitations_per_org: 2, ..Config::default() };
     let stage = Stage::with(config).await;
