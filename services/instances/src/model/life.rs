@@ -82,7 +82,9 @@ impl Drift {
     pub(super) fn told(&self) -> String {
         let Self { revision, files, first, commit_id } = self;
         let what = format!("is not what the repository holds at commit {commit_id}");
-        format!("revision {revision} {what} ({files} files differ, first {first}); it is written again")
+        format!(
+            "revision {revision} {what} (files that differ: {files}; the first: {first}); it is written again"
+        )
     }
 }
 
