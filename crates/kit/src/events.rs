@@ -27,6 +27,8 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_secs(5);
 /// How often a follower who needs events that are gone asks for them.
 const FORGOTTEN: Duration = Duration::from_secs(600);
+/// How often a sink hears what was passed. Events are kept for a week at the least.
+const PASSED: Duration = Duration::from_secs(3600);
 /// Events read at once.
 const BATCH: u64 = 256;
 
@@ -138,6 +140,17 @@ pub trait Sink: Send + Sync {
     /// When it could not be taken; it is brought again.
     async fn take(&self, position: i64, event: Event) -> Result<(), Fault>;
 
+    /// Hears that it was brought all events up to `position` and no more are there for now, at most once an
+    /// hour. A sink that does not store the position of each event that means nothing to it stores this one:
+    /// what it lags behind is forgotten some day, and looks like events that were missed.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    async fn passed(&self, position: i64) -> Result<(), Fault> {
+        let _ = position;
+        Ok(())
+    }
+
     /// Hears that the log forgot all events up to `floor` before they were taken. Whoever can do without them,
     /// or has read from the part what they told, moves the position to `floor` and says so.
     ///
@@ -203,11 +216,18 @@ async fn stream(house: &House, from: PartName, sink: &dyn Sink) -> Result<(), Fa
     let channel = house.dial().to(from, house.acting_for_platform());
     let refused = |status: Status| Fault::from(Refusal::read(from.as_str(), &status));
     let mut client = EventsServiceClient::new(channel);
+    let (mut passed, mut due) = (after_position, house.now());
     let mut answers = client.follow(FollowRequest { after_position }).await.map_err(refused)?.into_inner();
     loop {
         let Ok(answer) = tokio::time::timeout(SILENCE, answers.message()).await else { return Ok(()) };
         let Some(FollowResponse { position, event }) = answer.map_err(refused)? else { return Ok(()) };
-        let Some(event) = event else { continue };
+        let Some(event) = event else {
+            if position > passed && house.now() >= due {
+                sink.passed(position).await?;
+                (passed, due) = (position, house.now() + PASSED);
+            }
+            continue;
+        };
         let id = event.event_id.clone();
         match decode(event) {
             Some(event) => sink.take(position, event).await?,

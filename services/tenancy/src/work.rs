@@ -78,9 +78,13 @@ impl Sink for Trail {
         Ok(self.service.store().take_audit(&self.name(), position, entry.as_ref()).await?)
     }
 
+    async fn passed(&self, position: i64) -> Result<(), Fault> {
+        Ok(self.service.store().pass_audit(&self.name(), position).await?)
+    }
+
     /// The trail is made of events alone: what is gone is nowhere else, and what comes is not to be lost too.
     async fn forgotten(&self, floor: i64) -> Result<bool, Fault> {
-        self.service.store().leave_out_audit(&self.name(), floor).await?;
+        self.service.store().pass_audit(&self.name(), floor).await?;
         Ok(true)
     }
 }

@@ -28,6 +28,8 @@ struct Store {
     /// Whether it can do without what is forgotten, and who hears when it is asked.
     skips: bool,
     asked: mpsc::UnboundedSender<i64>,
+    /// Who hears what was passed.
+    passed: mpsc::UnboundedSender<i64>,
 }
 
 #[async_trait]
@@ -43,6 +45,11 @@ impl Sink for Store {
         }
         self.position.store(position, Ordering::SeqCst);
         self.taken.lock().unwrap().send((position, event)).ok();
+        Ok(())
+    }
+
+    async fn passed(&self, position: i64) -> Result<(), Fault> {
+        self.passed.send(position).ok();
         Ok(())
     }
 
@@ -88,6 +95,7 @@ fn start(
         taken: Mutex::new(taken),
         skips: false,
         asked: mpsc::unbounded_channel().0,
+        passed: mpsc::unbounded_channel().0,
     };
     run(bench, sink);
     receiver
@@ -152,7 +160,8 @@ fn late(
     bench.log.floor.store(10, Ordering::SeqCst);
     let ((taken, events), (asked, floors)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
     let position = Arc::new(AtomicI64::new(3));
-    let sink = Store { position, failing: AtomicUsize::new(0), taken: Mutex::new(taken), skips, asked };
+    let (failing, passed) = (AtomicUsize::new(0), mpsc::unbounded_channel().0);
+    let sink = Store { position, failing, taken: Mutex::new(taken), skips, asked, passed };
     run(bench, sink);
     (events, floors)
 }
@@ -174,4 +183,29 @@ async fn who_needs_forgotten_events_takes_none_and_does_not_hammer() {
     assert!(tokio::time::timeout(minutes(9), asked.recv()).await.is_err(), "not every few seconds");
     assert_eq!(tokio::time::timeout(minutes(2), asked.recv()).await.unwrap(), Some(10), "now and then");
     assert!(taken.try_recv().is_err(), "nothing is left out in silence");
+}
+
+#[tokio::test]
+async fn a_follower_hears_how_far_it_is_when_nothing_more_comes_and_then_hourly() {
+    let mut bench = Bench::new();
+    happen(&bench.log, 1..=300);
+    let ((taken, mut events), (passed, mut heard)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
+    let sink = Store {
+        position: Arc::new(AtomicI64::new(0)),
+        failing: AtomicUsize::new(0),
+        taken: Mutex::new(taken),
+        skips: false,
+        asked: mpsc::unbounded_channel().0,
+        passed,
+    };
+    run(&mut bench, sink);
+    expect(&mut events, 1..=300).await;
+    assert_eq!(heard.recv().await, Some(300));
+    happen(&bench.log, 301..=302);
+    expect(&mut events, 301..=302).await;
+    assert!(heard.try_recv().is_err(), "not before an hour is over");
+    bench.clock.advance(Duration::from_secs(3600));
+    happen(&bench.log, 303..=303);
+    // A sign of life that was on its way speaks of 302.
+    assert!([302, 303].contains(&heard.recv().await.unwrap()));
 }

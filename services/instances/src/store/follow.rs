@@ -122,6 +122,18 @@ impl Store {
         taken.await
     }
 
+    /// Goes on after `position`: what was before it is taken, or means nothing here.
+    pub(crate) async fn pass(&self, source: &str, position: i64) -> Result<(), Error> {
+        let passed = self.db.write("instances.pass_events", |tx| async move {
+            let from = cursor::get(&tx, source).await?;
+            if position > from {
+                cursor::advance(&tx, source, from, position).await?;
+            }
+            Ok(())
+        });
+        passed.await
+    }
+
     async fn act(&self, tx: &Tx, news: &News) -> Result<(), Error> {
         let (patience, now) = (&self.patience, tx.now());
         match news {

@@ -173,6 +173,10 @@ async fn an_event_of_another_part_acts_once() {
         assert_eq!(found, paused, "a position that was passed is not taken back");
         store.take("billing", 8, News::Other).await.unwrap();
         assert_eq!(store.cursor("billing").await.unwrap(), 7, "what means nothing costs no write");
+        for (position, stands) in [(9, 9), (3, 9)] {
+            store.pass("billing", position).await.unwrap();
+            assert_eq!(store.cursor("billing").await.unwrap(), stands, "at {position}");
+        }
         store.take("billing", 64, News::Other).await.unwrap();
         assert_eq!(store.cursor("billing").await.unwrap(), 64, "but is not read again for ever");
         store.take("delivery", 1, wallet(false)).await.unwrap();

@@ -26,6 +26,10 @@ impl Sink for Follower {
     async fn take(&self, position: i64, event: Event) -> Result<(), Fault> {
         Ok(self.store.take(self.source.as_str(), position, read(&event)).await?)
     }
+
+    async fn passed(&self, position: i64) -> Result<(), Fault> {
+        Ok(self.store.pass(self.source.as_str(), position).await?)
+    }
 }
 
 /// What an event means here. One that cannot be read means nothing: the loop asks delivery itself, billing

@@ -47,12 +47,12 @@ impl Store {
         written.await
     }
 
-    /// Goes on after `floor`: the part's log forgot what was before it.
-    pub(crate) async fn leave_out_audit(&self, source: &str, floor: i64) -> Result<(), Error> {
-        let written = self.0.write("tenancy.leave_out_audit", |tx| async move {
+    /// Goes on after `position`: what was before it is no entry, or is forgotten by the part's log.
+    pub(crate) async fn pass_audit(&self, source: &str, position: i64) -> Result<(), Error> {
+        let written = self.0.write("tenancy.pass_audit", |tx| async move {
             let from = cursor::get(&tx, source).await?;
-            if floor > from {
-                cursor::advance(&tx, source, from, floor).await?;
+            if position > from {
+                cursor::advance(&tx, source, from, position).await?;
             }
             Ok(())
         });

@@ -131,10 +131,10 @@ async fn the_trail_keeps_each_entry_once_however_often_it_is_brought() {
         store.take_audit("billing/audit", 256, None).await.unwrap();
         assert_eq!(store.audit_cursor("billing/audit").await.unwrap(), 256);
         for (floor, stands) in [(1000, 1000), (300, 1000)] {
-            store.leave_out_audit("billing/audit", floor).await.unwrap();
+            store.pass_audit("billing/audit", floor).await.unwrap();
             assert_eq!(store.audit_cursor("billing/audit").await.unwrap(), stands, "{}", db.engine);
         }
-        store.leave_out_audit("models/audit", 7).await.unwrap();
+        store.pass_audit("models/audit", 7).await.unwrap();
         assert_eq!(store.audit_cursor("models/audit").await.unwrap(), 7, "a log that was never followed");
         let scope = call("List", ann, Reach::Org(own), "").scope;
         let first = store.list_audit_entries(&scope, &Page { size: 1, after: String::new() }).await.unwrap();
