@@ -6,6 +6,7 @@ mod instance;
 mod json;
 mod pages;
 mod share;
+mod whole;
 
 use std::sync::Arc;
 

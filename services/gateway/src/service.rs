@@ -148,6 +148,14 @@ impl Service {
         }
     }
 
+    /// Whether `credential` still stands for all that it did when `before` was asked for.
+    pub(crate) async fn still(&self, credential: &Credential, before: &Principal) -> Result<(), Error> {
+        match self.who(credential).await?.reaches(before) {
+            true => Ok(()),
+            false => Err(Error::CredentialLess),
+        }
+    }
+
     async fn principal(
         &self,
         credential: &Credential,

@@ -30,6 +30,7 @@ use super::{
     held::{Cut, Held},
     instance, json, pages,
     share::{Shares, Who},
+    whole::{Refused, Whole},
 };
 use crate::{
     config::Config,
@@ -212,14 +213,32 @@ impl Door {
         {
             headers.insert(HeaderName::from_static(SHOWN), value(shown)?);
         }
-        let mut onward = http::Request::new(tonic::body::Body::new(body));
+        let (body, refused) = self.whole(body, &credential).await?;
+        let mut onward = http::Request::new(body);
         *onward.method_mut() = head.method;
         *onward.uri_mut() = head.uri.path().parse().map_err(|error| Fault::bug("gateway", error))?;
         *onward.headers_mut() = headers;
         let answer = in_time(part, onward, |onward| self.send(part, onward)).await;
+        let answer = refused.and_then(|refused| refused.take()).map_or(answer, |error| Err(error.into()));
         self.after(rule, &credential);
         let cut = (rule.server_streaming && credential != Credential::None).then(|| self.cut(credential));
         answer.map(|answer| answer.map(|body| Held::body(body, place, cut)))
+    }
+
+    /// The message, whose end asks again who calls.
+    async fn whole(
+        &self,
+        body: Body,
+        credential: &Credential,
+    ) -> Result<(tonic::body::Body, Option<Refused>), Fault> {
+        if *credential == Credential::None {
+            return Ok((tonic::body::Body::new(body), None));
+        }
+        let (service, credential) = (Arc::clone(&self.service), credential.clone());
+        let before = service.who(&credential).await?;
+        let check = Box::pin(async move { service.still(&credential, &before).await });
+        let (body, refused) = Whole::new(body, check);
+        Ok((tonic::body::Body::new(body), Some(refused)))
     }
 
     /// When a stream that the credential opened must end.

@@ -56,7 +56,7 @@ impl Door {
             let text = "running an instance needs a signed-in caller";
             return Err(status(Fault::new(Reason::TokenMissing, "gateway", text)));
         }
-        let (user_id, token) = self.service.mesh_token(&credential, PartName::Runs).await.map_err(status)?;
+        let (user_id, _) = self.service.mesh_token(&credential, PartName::Runs).await.map_err(status)?;
         let who = Who::of(user_id, &head.extensions);
         let _place = self.shares.take(who).ok_or(Error::ShareHeld).map_err(status)?;
         let instance_id = self.routes.find(host, address).await.map_err(status)?;
@@ -64,6 +64,8 @@ impl Door {
         ask.insert("instanceId".to_owned(), instance_id.to_string().into());
         let request_id = self.request_id(&head.headers, &mut ask);
         let bytes = self.create_run.read(&Value::Object(ask)).map_err(status)?;
+        // Anew: the credential may have been taken back while the body came.
+        let (_, token) = self.service.mesh_token(&credential, PartName::Runs).await.map_err(status)?;
         let away = || status(Fault::new(Reason::Unavailable, "gateway", "runs does not answer"));
         let channel = self.house.dial().raw(PartName::Runs).ok_or_else(away)?;
         let answer = self.create_run.ask(channel, &token, bytes).await?;
