@@ -830,6 +830,18 @@ pub static RULES: &[Rule] = &[
         has_request_id: false,
     },
     Rule {
+        path: "/souk.runner.v1.RunnerService/TestModelEndpoint",
+        part: "runner",
+        audience: Audience::Edge,
+        callers: &[],
+        anonymous: false,
+        permission: Some(("runner", Verb::Admin)),
+        tenant: Tenant::None,
+        replay: Replay::Once,
+        server_streaming: false,
+        has_request_id: false,
+    },
+    Rule {
         path: "/souk.runs.v1.RunsService/CancelRun",
         part: "runs",
         audience: Audience::Edge,
@@ -1553,50 +1565,53 @@ impl Ruled for crate::souk::runner::v1::CheckFlowRequest {
 impl Ruled for crate::souk::runner::v1::ExecuteRequest {
     const RULE: &'static Rule = &RULES[60];
 }
-impl Ruled for crate::souk::runs::v1::CancelRunRequest {
+impl Ruled for crate::souk::runner::v1::TestModelEndpointRequest {
     const RULE: &'static Rule = &RULES[61];
-    fn request_id(&self) -> &str {
-        &self.request_id
-    }
 }
-impl Ruled for crate::souk::runs::v1::CreateRunRequest {
+impl Ruled for crate::souk::runs::v1::CancelRunRequest {
     const RULE: &'static Rule = &RULES[62];
     fn request_id(&self) -> &str {
         &self.request_id
     }
 }
-impl Ruled for crate::souk::runs::v1::GetRunRequest {
+impl Ruled for crate::souk::runs::v1::CreateRunRequest {
     const RULE: &'static Rule = &RULES[63];
+    fn request_id(&self) -> &str {
+        &self.request_id
+    }
+}
+impl Ruled for crate::souk::runs::v1::GetRunRequest {
+    const RULE: &'static Rule = &RULES[64];
 }
 impl Ruled for crate::souk::runs::v1::ListRunsRequest {
-    const RULE: &'static Rule = &RULES[64];
+    const RULE: &'static Rule = &RULES[65];
     fn project_id(&self) -> &str {
         &self.project_id
     }
 }
 impl Ruled for crate::souk::runs::v1::WatchRunRequest {
-    const RULE: &'static Rule = &RULES[65];
+    const RULE: &'static Rule = &RULES[66];
 }
 impl Ruled for crate::souk::tenancy::v1::AcceptInvitationRequest {
-    const RULE: &'static Rule = &RULES[66];
-    fn request_id(&self) -> &str {
-        &self.request_id
-    }
-}
-impl Ruled for crate::souk::tenancy::v1::AddTeamMemberRequest {
     const RULE: &'static Rule = &RULES[67];
     fn request_id(&self) -> &str {
         &self.request_id
     }
 }
-impl Ruled for crate::souk::tenancy::v1::AutoCreateWorkspaceRequest {
+impl Ruled for crate::souk::tenancy::v1::AddTeamMemberRequest {
     const RULE: &'static Rule = &RULES[68];
     fn request_id(&self) -> &str {
         &self.request_id
     }
 }
-impl Ruled for crate::souk::tenancy::v1::CreateApiKeyRequest {
+impl Ruled for crate::souk::tenancy::v1::AutoCreateWorkspaceRequest {
     const RULE: &'static Rule = &RULES[69];
+    fn request_id(&self) -> &str {
+        &self.request_id
+    }
+}
+impl Ruled for crate::souk::tenancy::v1::CreateApiKeyRequest {
+    const RULE: &'static Rule = &RULES[70];
     fn org_id(&self) -> &str {
         &self.org_id
     }
@@ -1605,13 +1620,13 @@ impl Ruled for crate::souk::tenancy::v1::CreateApiKeyRequest {
     }
 }
 impl Ruled for crate::souk::tenancy::v1::CreateOrgRequest {
-    const RULE: &'static Rule = &RULES[70];
+    const RULE: &'static Rule = &RULES[71];
     fn request_id(&self) -> &str {
         &self.request_id
     }
 }
 impl Ruled for crate::souk::tenancy::v1::CreateProjectRequest {
-    const RULE: &'static Rule = &RULES[71];
+    const RULE: &'static Rule = &RULES[72];
     fn org_id(&self) -> &str {
         &self.org_id
     }
@@ -1620,13 +1635,13 @@ impl Ruled for crate::souk::tenancy::v1::CreateProjectRequest {
     }
 }
 impl Ruled for crate::souk::tenancy::v1::CreateSignInLinkRequest {
-    const RULE: &'static Rule = &RULES[72];
+    const RULE: &'static Rule = &RULES[73];
     fn request_id(&self) -> &str {
         &self.request_id
     }
 }
 impl Ruled for crate::souk::tenancy::v1::CreateTeamRequest {
-    const RULE: &'static Rule = &RULES[73];
+    const RULE: &'static Rule = &RULES[74];
     fn org_id(&self) -> &str {
         &self.org_id
     }
@@ -1635,28 +1650,28 @@ impl Ruled for crate::souk::tenancy::v1::CreateTeamRequest {
     }
 }
 impl Ruled for crate::souk::tenancy::v1::DeleteTeamRequest {
-    const RULE: &'static Rule = &RULES[74];
-    fn request_id(&self) -> &str {
-        &self.request_id
-    }
-}
-impl Ruled for crate::souk::tenancy::v1::EndSessionRequest {
     const RULE: &'static Rule = &RULES[75];
     fn request_id(&self) -> &str {
         &self.request_id
     }
 }
-impl Ruled for crate::souk::tenancy::v1::GetCallerRequest {
+impl Ruled for crate::souk::tenancy::v1::EndSessionRequest {
     const RULE: &'static Rule = &RULES[76];
+    fn request_id(&self) -> &str {
+        &self.request_id
+    }
+}
+impl Ruled for crate::souk::tenancy::v1::GetCallerRequest {
+    const RULE: &'static Rule = &RULES[77];
 }
 impl Ruled for crate::souk::tenancy::v1::GetProjectRequest {
-    const RULE: &'static Rule = &RULES[77];
+    const RULE: &'static Rule = &RULES[78];
     fn project_id(&self) -> &str {
         &self.project_id
     }
 }
 impl Ruled for crate::souk::tenancy::v1::InviteMemberRequest {
-    const RULE: &'static Rule = &RULES[78];
+    const RULE: &'static Rule = &RULES[79];
     fn org_id(&self) -> &str {
         &self.org_id
     }
@@ -1665,49 +1680,49 @@ impl Ruled for crate::souk::tenancy::v1::InviteMemberRequest {
     }
 }
 impl Ruled for crate::souk::tenancy::v1::ListApiKeysRequest {
-    const RULE: &'static Rule = &RULES[79];
-    fn org_id(&self) -> &str {
-        &self.org_id
-    }
-}
-impl Ruled for crate::souk::tenancy::v1::ListAuditEntriesRequest {
     const RULE: &'static Rule = &RULES[80];
     fn org_id(&self) -> &str {
         &self.org_id
     }
 }
-impl Ruled for crate::souk::tenancy::v1::ListInvitationsRequest {
+impl Ruled for crate::souk::tenancy::v1::ListAuditEntriesRequest {
     const RULE: &'static Rule = &RULES[81];
     fn org_id(&self) -> &str {
         &self.org_id
     }
 }
-impl Ruled for crate::souk::tenancy::v1::ListMembersRequest {
+impl Ruled for crate::souk::tenancy::v1::ListInvitationsRequest {
     const RULE: &'static Rule = &RULES[82];
     fn org_id(&self) -> &str {
         &self.org_id
     }
 }
-impl Ruled for crate::souk::tenancy::v1::ListProjectsRequest {
+impl Ruled for crate::souk::tenancy::v1::ListMembersRequest {
     const RULE: &'static Rule = &RULES[83];
     fn org_id(&self) -> &str {
         &self.org_id
     }
 }
-impl Ruled for crate::souk::tenancy::v1::ListSessionsRequest {
+impl Ruled for crate::souk::tenancy::v1::ListProjectsRequest {
     const RULE: &'static Rule = &RULES[84];
+    fn org_id(&self) -> &str {
+        &self.org_id
+    }
+}
+impl Ruled for crate::souk::tenancy::v1::ListSessionsRequest {
+    const RULE: &'static Rule = &RULES[85];
 }
 impl Ruled for crate::souk::tenancy::v1::ListTeamsRequest {
-    const RULE: &'static Rule = &RULES[85];
+    const RULE: &'static Rule = &RULES[86];
     fn org_id(&self) -> &str {
         &self.org_id
     }
 }
 impl Ruled for crate::souk::tenancy::v1::RedeemSignInLinkRequest {
-    const RULE: &'static Rule = &RULES[86];
+    const RULE: &'static Rule = &RULES[87];
 }
 impl Ruled for crate::souk::tenancy::v1::RemoveMemberRequest {
-    const RULE: &'static Rule = &RULES[87];
+    const RULE: &'static Rule = &RULES[88];
     fn org_id(&self) -> &str {
         &self.org_id
     }
@@ -1716,34 +1731,34 @@ impl Ruled for crate::souk::tenancy::v1::RemoveMemberRequest {
     }
 }
 impl Ruled for crate::souk::tenancy::v1::RemoveTeamMemberRequest {
-    const RULE: &'static Rule = &RULES[88];
+    const RULE: &'static Rule = &RULES[89];
     fn request_id(&self) -> &str {
         &self.request_id
     }
 }
 impl Ruled for crate::souk::tenancy::v1::ResolvePrincipalRequest {
-    const RULE: &'static Rule = &RULES[89];
+    const RULE: &'static Rule = &RULES[90];
 }
 impl Ruled for crate::souk::tenancy::v1::RevokeApiKeyRequest {
-    const RULE: &'static Rule = &RULES[90];
-    fn request_id(&self) -> &str {
-        &self.request_id
-    }
-}
-impl Ruled for crate::souk::tenancy::v1::RevokeInvitationRequest {
     const RULE: &'static Rule = &RULES[91];
     fn request_id(&self) -> &str {
         &self.request_id
     }
 }
-impl Ruled for crate::souk::tenancy::v1::RevokeSessionRequest {
+impl Ruled for crate::souk::tenancy::v1::RevokeInvitationRequest {
     const RULE: &'static Rule = &RULES[92];
     fn request_id(&self) -> &str {
         &self.request_id
     }
 }
-impl Ruled for crate::souk::tenancy::v1::SetMemberRoleRequest {
+impl Ruled for crate::souk::tenancy::v1::RevokeSessionRequest {
     const RULE: &'static Rule = &RULES[93];
+    fn request_id(&self) -> &str {
+        &self.request_id
+    }
+}
+impl Ruled for crate::souk::tenancy::v1::SetMemberRoleRequest {
+    const RULE: &'static Rule = &RULES[94];
     fn org_id(&self) -> &str {
         &self.org_id
     }

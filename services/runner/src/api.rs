@@ -16,11 +16,14 @@ use crate::{
     error::{DOMAIN, Error},
     model::{self, InputType, OutputType, Warning},
     native::limits::TEXT_BYTES,
-    service::{Execute, Service, Told},
+    service::{Execute, Service, Told, Tried},
 };
 
 /// The name of the engine in `Started`.
 const ENGINE: &str = "native";
+
+/// The longest name of a model that is tried; it is repeated where it may not be asked for.
+const MODEL_BYTES: usize = 200;
 
 pub(crate) struct Api {
     service: Arc<Service>,
@@ -63,6 +66,34 @@ impl RunnerService for Api {
             findings: checked.findings.into_iter().map(finding).collect(),
             warnings: checked.warnings.into_iter().map(warning).collect(),
         }))
+    }
+
+    async fn test_model_endpoint(
+        &self,
+        request: Request<pb::TestModelEndpointRequest>,
+    ) -> Result<Response<pb::TestModelEndpointResponse>, Status> {
+        let (_, ask) = open(request)?;
+        let mut check = Check::default();
+        check.require(ask.model.len() <= MODEL_BYTES, "model", "must have at most 200 bytes");
+        let ask = check.done(DOMAIN, Some(ask)).map_err(status)?;
+        // Not owned: it changes nothing here, and who leaves wants no more of it to be paid.
+        answer(self.service.try_endpoint(&ask.name, &ask.model).await.map(tried))
+    }
+}
+
+fn tried(tried: Tried) -> pb::TestModelEndpointResponse {
+    let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    let ok = tried.failure.is_none();
+    let failure = tried.failure.map(failed).unwrap_or_default();
+    pb::TestModelEndpointResponse {
+        ok,
+        reason: failure.reason,
+        message: failure.message,
+        latency_millis: i64::try_from(tried.took.as_millis()).unwrap_or(i64::MAX),
+        model: tried.model,
+        input_tokens: count(tried.used.0),
+        output_tokens: count(tried.used.1),
+        text: tried.text,
     }
 }
 

@@ -20,7 +20,7 @@ use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 use serde_json::Value;
 
-pub use completion::Completion;
+pub use completion::{Completion, trial};
 pub use component::{Built, Kind, Step};
 pub use plan::Plan;
 

@@ -3,6 +3,7 @@
 
 mod ask;
 mod kept;
+mod trial;
 
 use std::{
     ops::ControlFlow,
@@ -18,6 +19,7 @@ use tokio::{
     task::spawn_blocking,
 };
 
+pub(crate) use self::trial::Tried;
 use self::{
     ask::{Asker, Asking},
     kept::Kept,

@@ -29,6 +29,7 @@ use souk_proto::souk::{
     },
     runner::v1::{
         CheckFlowRequest, CheckFlowResponse, Delta, ExecuteRequest, ExecuteResponse,
+        TestModelEndpointRequest, TestModelEndpointResponse,
         execute_response::Event,
         runner_service_server::{RunnerService, RunnerServiceServer},
     },
@@ -281,6 +282,13 @@ impl RunnerService for Part {
             beat: |_| message("beat"),
         };
         watch(&self.0.house(), subject).await.map(Response::new).map_err(status)
+    }
+
+    async fn test_model_endpoint(
+        &self,
+        _: Request<TestModelEndpointRequest>,
+    ) -> Result<Response<TestModelEndpointResponse>, Status> {
+        unused()
     }
 
     async fn check_flow(&self, _: Request<CheckFlowRequest>) -> Result<Response<CheckFlowResponse>, Status> {

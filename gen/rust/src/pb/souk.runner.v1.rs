@@ -185,6 +185,44 @@ pub struct Finding {
     #[prost(string, tag = "4")]
     pub message: ::prost::alloc::string::String,
 }
+/// Names a model endpoint to ask.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TestModelEndpointRequest {
+    /// Required. The endpoint's name.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The model to ask for; empty: the endpoint's default.
+    #[prost(string, tag = "2")]
+    pub model: ::prost::alloc::string::String,
+}
+/// What came of the question.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TestModelEndpointResponse {
+    /// A model answered.
+    #[prost(bool, tag = "1")]
+    pub ok: bool,
+    /// Why none did: MODEL_REFUSED or MODEL_UNAVAILABLE; empty where one did.
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+    /// One sentence for people; empty where one did. It never holds the key.
+    #[prost(string, tag = "3")]
+    pub message: ::prost::alloc::string::String,
+    /// How long it took in all, in milliseconds.
+    #[prost(int64, tag = "4")]
+    pub latency_millis: i64,
+    /// The model that answered, by the endpoint's word; empty where it says none.
+    #[prost(string, tag = "5")]
+    pub model: ::prost::alloc::string::String,
+    /// Tokens of the question, by the endpoint's count; 0 where it counts none.
+    #[prost(int64, tag = "6")]
+    pub input_tokens: i64,
+    /// Tokens of the answer, by the endpoint's count; 0 where it counts none.
+    #[prost(int64, tag = "7")]
+    pub output_tokens: i64,
+    /// The answer's first 200 characters.
+    #[prost(string, tag = "8")]
+    pub text: ::prost::alloc::string::String,
+}
 /// Generated client implementations.
 pub mod runner_service_client {
     #![allow(
@@ -320,6 +358,35 @@ pub mod runner_service_client {
                 .insert(GrpcMethod::new("souk.runner.v1.RunnerService", "CheckFlow"));
             self.inner.unary(req, path, codec).await
         }
+        /// Asks a model endpoint one short question, as a run would, and says what came of it. The provider charges
+        /// for it, so nothing asks again by itself. What the endpoint refuses is an answer, not an error. Who: operators.
+        /// Reasons: MODEL_ENDPOINT_NOT_FOUND.
+        pub async fn test_model_endpoint(
+            &mut self,
+            request: impl tonic::IntoRequest<super::TestModelEndpointRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::TestModelEndpointResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/souk.runner.v1.RunnerService/TestModelEndpoint",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("souk.runner.v1.RunnerService", "TestModelEndpoint"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -356,6 +423,16 @@ pub mod runner_service_server {
             request: tonic::Request<super::CheckFlowRequest>,
         ) -> std::result::Result<
             tonic::Response<super::CheckFlowResponse>,
+            tonic::Status,
+        >;
+        /// Asks a model endpoint one short question, as a run would, and says what came of it. The provider charges
+        /// for it, so nothing asks again by itself. What the endpoint refuses is an answer, not an error. Who: operators.
+        /// Reasons: MODEL_ENDPOINT_NOT_FOUND.
+        async fn test_model_endpoint(
+            &self,
+            request: tonic::Request<super::TestModelEndpointRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::TestModelEndpointResponse>,
             tonic::Status,
         >;
     }
@@ -512,6 +589,52 @@ pub mod runner_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CheckFlowSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/souk.runner.v1.RunnerService/TestModelEndpoint" => {
+                    #[allow(non_camel_case_types)]
+                    struct TestModelEndpointSvc<T: RunnerService>(pub Arc<T>);
+                    impl<
+                        T: RunnerService,
+                    > tonic::server::UnaryService<super::TestModelEndpointRequest>
+                    for TestModelEndpointSvc<T> {
+                        type Response = super::TestModelEndpointResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::TestModelEndpointRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RunnerService>::test_model_endpoint(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = TestModelEndpointSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -19,6 +19,17 @@ pub(super) const CASES: &[Case] = &[
         |world, _| json!({"artifactHash": world.stock.artifact, "input": "a word"}),
         |_, _, _| vec!["started".to_owned()],
     ),
+    // Nobody listens there: an endpoint that does not answer is an answer too, and costs nothing.
+    read(
+        "runner.TestModelEndpoint",
+        |world, _| {
+            let mut ask = world.endpoint_ask();
+            ask["url"] = json!("http://127.0.0.1:1/v1");
+            world.must(Who::Operator, "models.PutModelEndpoint", ask.clone());
+            json!({"name": ask["name"]})
+        },
+        |_, _, ask| vec![text(ask, "name"), "MODEL_UNAVAILABLE".to_owned()],
+    ),
     read("gateway.IssueToken", |_, _| json!({}), |_, _, _| vec!["accessToken".to_owned()]),
     change(
         "gateway.SignIn",

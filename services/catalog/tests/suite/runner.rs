@@ -7,8 +7,8 @@ use std::sync::{
 
 use souk_kit::{open, status};
 use souk_proto::souk::runner::v1::{
-    CheckFlowRequest, CheckFlowResponse, ExecuteRequest, ExecuteResponse, Finding,
-    runner_service_server::RunnerService,
+    CheckFlowRequest, CheckFlowResponse, ExecuteRequest, ExecuteResponse, Finding, TestModelEndpointRequest,
+    TestModelEndpointResponse, runner_service_server::RunnerService,
 };
 use souk_types::{Fault, Reason};
 use tonic::{Request, Response, Status, codegen::BoxStream};
@@ -37,6 +37,13 @@ impl RunnerService for Shared {
 
     async fn execute(&self, _: Request<ExecuteRequest>) -> Result<Response<Self::ExecuteStream>, Status> {
         panic!("the catalogue executes nothing")
+    }
+
+    async fn test_model_endpoint(
+        &self,
+        _: Request<TestModelEndpointRequest>,
+    ) -> Result<Response<TestModelEndpointResponse>, Status> {
+        panic!("the catalogue asks no model")
     }
 
     async fn check_flow(

@@ -108,6 +108,33 @@ pub(super) fn of(step: &Step<'_>) -> Result<Completion, String> {
     })
 }
 
+/// The shortest question there is, for whoever wants to know whether an endpoint answers; `None` where no
+/// endpoint can have the name. It asks as a flow's question does, so that what answers it answers a run.
+#[must_use]
+pub fn trial(endpoint: &str, model: &str) -> Option<Completion> {
+    const QUESTION: &str = "Reply with OK";
+    const MOST: u64 = 16;
+    let Value::Object(body) =
+        json!({ "messages": [{ "role": "user", "content": QUESTION }], "max_completion_tokens": MOST })
+    else {
+        return None;
+    };
+    is_name(endpoint).then(|| Completion {
+        component_id: String::new(),
+        display_name: String::new(),
+        endpoint: endpoint.to_owned(),
+        model: model.to_owned(),
+        body,
+        asked_bytes: QUESTION.len(),
+        most_tokens: Some(MOST),
+    })
+}
+
+fn is_name(name: &str) -> bool {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    (1..=NAME_BYTES).contains(&name.len()) && name.bytes().all(known)
+}
+
 fn add(body: &mut Map<String, Value>, name: &str, number: Option<Number>) {
     if let Some(number) = number {
         body.insert(name.to_owned(), number.into());
@@ -122,8 +149,7 @@ fn endpoint(node: &Node) -> Result<&str, &'static str> {
     if !field.load_from_db {
         return Err("the key must be a variable that names a model endpoint");
     }
-    let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-    if (1..=NAME_BYTES).contains(&name.len()) && name.bytes().all(known) {
+    if is_name(name) {
         Ok(name)
     } else {
         Err("the key variable must name a model endpoint: 1 to 60 of A-Z, a-z, 0-9, hyphen and underscore")

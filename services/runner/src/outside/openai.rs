@@ -282,6 +282,9 @@ impl<'a> Hearing<'a> {
             self.counted |= input > 0 || output > 0;
             say.say(Said::Used(input, output)).await?;
         }
+        if let (None, Some(model)) = (&say.model, &part.model) {
+            say.model = Some(redact::told(model, self.key, TOLD));
+        }
         self.finished |= part.finished;
         if !part.text.is_empty() {
             self.text = true;
@@ -322,9 +325,15 @@ pub(crate) struct Say<'a> {
     /// Tells the answers of a run apart.
     pub(crate) at: usize,
     pub(crate) ears: &'a mpsc::Sender<(usize, Said)>,
+    /// The model that answers, by the endpoint's word; set while it does.
+    pub(crate) model: Option<String>,
 }
 
-impl Say<'_> {
+impl<'a> Say<'a> {
+    pub(crate) const fn new(at: usize, ears: &'a mpsc::Sender<(usize, Said)>) -> Self {
+        Self { at, ears, model: None }
+    }
+
     async fn text(&mut self, text: String) -> Result<(), Failure> {
         if text.is_empty() { Ok(()) } else { self.say(Said::Text(text)).await }
     }

@@ -33,7 +33,7 @@ pub(super) struct Asker {
 
 impl Asker {
     /// Asks one question to its end; what is said goes to `say`.
-    async fn ask(&self, question: Completion, mut say: Say<'_>) -> Result<(), Error> {
+    pub(super) async fn ask(&self, question: Completion, say: &mut Say<'_>) -> Result<(), Error> {
         let Completion { component_id, endpoint, model, mut body, .. } = question;
         let failed = |failure: Failure| match failure {
             Failure::Refused { why, status } => Error::ModelRefused {
@@ -68,7 +68,7 @@ impl Asker {
         }
         body.insert("model".to_owned(), model.into());
         let target = Target { url: &place.url, key: key.as_ref() };
-        self.openai.ask(&target, body, &mut say).await.map_err(failed)
+        self.openai.ask(&target, body, say).await.map_err(failed)
     }
 
     /// Where the endpoint lies, and its key.
@@ -155,7 +155,7 @@ impl Models for Asking {
         let (asker, ears) = (self.asker.clone(), self.ears.clone());
         self.open = self.open.saturating_add(1);
         self.calls.push(Box::pin(async move {
-            let outcome = asker.ask(question, Say { at, ears: &ears }).await;
+            let outcome = asker.ask(question, &mut Say::new(at, &ears)).await;
             // Nobody to hear it is no failure.
             ears.send((at, Said::Ended(outcome))).await.ok();
         }));

@@ -19,8 +19,12 @@ use souk_proto::souk::{
 };
 use souk_runner::{Config, build};
 use souk_secrets::{Sealed, Secrets};
-use souk_types::PartName;
-use tonic::{Code, Status, service::Routes};
+use souk_types::{Caller, PartName};
+use tonic::{
+    Code, Request, Status,
+    service::{Interceptor, Routes, interceptor::InterceptedService},
+    transport::Channel,
+};
 
 use crate::{
     endpoints::Endpoints,
@@ -53,7 +57,14 @@ impl Bench {
             poll: Duration::from_millis(50),
         };
         // The callers run nothing here; they are in the mesh so that they have a dial.
-        let here = [PartName::Runner, PartName::Runs, PartName::Catalog, PartName::Billing, PartName::Models];
+        let here = [
+            PartName::Runner,
+            PartName::Runs,
+            PartName::Catalog,
+            PartName::Billing,
+            PartName::Models,
+            PartName::Gateway,
+        ];
         let mut mesh = Mesh::new(surroundings, &here, &BTreeMap::new()).unwrap();
         let objects = Objects::open_dir(dir.path()).await.unwrap();
         let house = mesh.house(PartName::Runner).unwrap();
@@ -69,6 +80,17 @@ impl Bench {
     pub(crate) fn client(&self, part: PartName) -> RunnerServiceClient<PartChannel> {
         let house = self.mesh.house(part).unwrap();
         RunnerServiceClient::new(house.dial().to(PartName::Runner, house.acting_for_platform()))
+    }
+
+    /// A person's client, as the door brings them.
+    pub(crate) fn client_of(
+        &self,
+        caller: &Caller,
+    ) -> RunnerServiceClient<InterceptedService<Channel, Speaker>> {
+        let house = self.mesh.house(PartName::Gateway).unwrap();
+        let token = house.tokens().sign(caller, "runner", house.now() + Duration::from_secs(60)).unwrap();
+        let channel = house.dial().raw(PartName::Runner).unwrap();
+        RunnerServiceClient::with_interceptor(channel, Speaker(token))
     }
 
     pub(crate) async fn put(&self, bytes: &[u8]) -> String {
@@ -96,6 +118,17 @@ impl Bench {
     async fn refused(&self, ask: ExecuteRequest) -> (Code, String) {
         let status = self.execute(ask).await.unwrap_err();
         (status.code(), Refusal::read("runner", &status).reason)
+    }
+}
+
+/// Speaks as somebody.
+#[derive(Clone)]
+pub(crate) struct Speaker(String);
+
+impl Interceptor for Speaker {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        request.metadata_mut().insert("authorization", format!("Bearer {}", self.0).parse().unwrap());
+        Ok(request)
     }
 }
 

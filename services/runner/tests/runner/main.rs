@@ -9,5 +9,6 @@ mod hostile;
 mod models;
 mod properties;
 mod secrets;
+mod trial;
 mod upstream;
 mod vectors;

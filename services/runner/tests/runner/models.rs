@@ -16,7 +16,7 @@ use crate::{
     vectors::{asking, fixture, json as read_json, recorded_text, text},
 };
 
-const KEY: &str = "canary-key-0123456789abcdef";
+pub(crate) const KEY: &str = "canary-key-0123456789abcdef";
 
 /// What a run said, sorted.
 #[derive(Debug, Default)]

@@ -155,6 +155,13 @@ impl RunnerService for Engine {
         Ok(Response::new(Box::pin(said)))
     }
 
+    async fn test_model_endpoint(
+        &self,
+        _: Request<pb::TestModelEndpointRequest>,
+    ) -> Result<Response<pb::TestModelEndpointResponse>, Status> {
+        panic!("runs tries no endpoint")
+    }
+
     async fn check_flow(
         &self,
         _: Request<pb::CheckFlowRequest>,

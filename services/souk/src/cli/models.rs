@@ -3,9 +3,14 @@
 use std::{io::Read as _, path::PathBuf};
 
 use clap::{Args, Subcommand};
-use souk_proto::souk::models::v1::{
-    DeleteModelEndpointRequest, ListModelEndpointsRequest, ModelEndpoint, PutModelEndpointRequest,
-    models_service_client::ModelsServiceClient,
+use souk_proto::souk::{
+    models::v1::{
+        DeleteModelEndpointRequest, ListModelEndpointsRequest, ModelEndpoint, PutModelEndpointRequest,
+        models_service_client::ModelsServiceClient,
+    },
+    runner::v1::{
+        TestModelEndpointRequest, TestModelEndpointResponse, runner_service_client::RunnerServiceClient,
+    },
 };
 
 use super::{
@@ -25,6 +30,14 @@ pub(crate) enum Model {
     Add(Add),
     /// List the model endpoints.
     Ls,
+    /// Ask an endpoint one short question, as a run would; its provider charges for it.
+    Test {
+        /// Its name.
+        name: String,
+        /// The model to ask for [default: the endpoint's].
+        #[arg(long, default_value = "", value_name = "MODEL", hide_default_value = true)]
+        model: String,
+    },
     /// Delete a model endpoint and its key. Runs that name it fail from then on.
     Rm {
         /// Its name.
@@ -79,12 +92,40 @@ pub(crate) async fn run(remote: &Remote, ask: Model, output: &Output) -> Result<
                 table(&["NAME", "URL", "DEFAULT MODEL", "KEY"], &rows)
             })
         }
+        Model::Test { name, model } => test(remote, name, model, output).await,
         Model::Rm { name } => {
             let ask = DeleteModelEndpointRequest { name: name.clone(), request_id: remote.request_id("") };
             let gone = client.delete_model_endpoint(ask).await?.into_inner();
             output.message("souk.models.v1.DeleteModelEndpointResponse", &gone, |_| format!("deleted {name}"))
         }
     }
+}
+
+async fn test(remote: &Remote, name: String, model: String, output: &Output) -> Result<(), Failure> {
+    let mut client = RunnerServiceClient::new(remote.channel()?);
+    let ask = TestModelEndpointRequest { name: name.clone(), model };
+    let tested = client.test_model_endpoint(ask).await?.into_inner();
+    if tested.ok || output.is_json() {
+        output
+            .message("souk.runner.v1.TestModelEndpointResponse", &tested, |tested| answered(&name, tested))?;
+    }
+    match tested.ok {
+        true => Ok(()),
+        false => {
+            let told = format!("{} (after {} ms)", tested.message, tested.latency_millis);
+            Err(Failure::new(told).reason(&tested.reason))
+        }
+    }
+}
+
+/// An endpoint that answers, in two lines.
+fn answered(name: &str, tested: &TestModelEndpointResponse) -> String {
+    let model = if tested.model.is_empty() { "model not said" } else { &tested.model };
+    let used = match (tested.input_tokens, tested.output_tokens) {
+        (0, 0) => "tokens not counted".to_owned(),
+        (input, output) => format!("{input} tokens in, {output} out"),
+    };
+    format!("{name}  ok  {} ms  {model}  {used}\nanswer: {}", tested.latency_millis, tested.text.trim())
 }
 
 fn row(endpoint: &ModelEndpoint) -> Vec<String> {
@@ -113,6 +154,20 @@ fn key(file: Option<PathBuf>) -> Result<String, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_endpoint_does_not_say_is_not_made_up() {
+        let silent = TestModelEndpointResponse { ok: true, latency_millis: 7, ..Default::default() };
+        assert_eq!(answered("A", &silent), "A  ok  7 ms  model not said  tokens not counted\nanswer: ");
+        let told = TestModelEndpointResponse {
+            model: "m-1".into(),
+            input_tokens: 9,
+            output_tokens: 1,
+            text: "OK\n".into(),
+            ..silent
+        };
+        assert_eq!(answered("A", &told), "A  ok  7 ms  m-1  9 tokens in, 1 out\nanswer: OK");
+    }
 
     #[test]
     fn a_key_file_is_read_without_its_line_end_and_must_hold_something() {

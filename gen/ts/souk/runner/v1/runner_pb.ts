@@ -6,6 +6,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_google_api_annotations } from "../../../google/api/annotations_pb.js";
 import { file_souk_access_v1_access } from "../../access/v1/access_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -13,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file souk/runner/v1/runner.proto.
  */
 export const file_souk_runner_v1_runner: GenFile = /*@__PURE__*/
-  fileDesc("Chtzb3VrL3J1bm5lci92MS9ydW5uZXIucHJvdG8SDnNvdWsucnVubmVyLnYxIoACCg5FeGVjdXRlUmVxdWVzdBITCgtpbnN0YW5jZV9pZBgBIAEoCRIbChNvZmZlcmluZ192ZXJzaW9uX2lkGAIgASgJEhUKDWFydGlmYWN0X2hhc2gYAyABKAkSHQoVZWZmZWN0aXZlX2NvbmZpZ19qc29uGAQgASgJEhIKBWlucHV0GAUgASgJSACIAQESFgoOb3ZlcnJpZGVzX2pzb24YBiABKAkSLAoJc2VsZWN0b3JzGAcgASgLMhkuc291ay5ydW5uZXIudjEuU2VsZWN0b3JzEg4KBnJ1bl9pZBgIIAEoCRISCgpzZXNzaW9uX2lkGAkgASgJQggKBl9pbnB1dCJOCglTZWxlY3RvcnMSEgoKaW5wdXRfdHlwZRgBIAEoCRITCgtvdXRwdXRfdHlwZRgCIAEoCRIYChBvdXRwdXRfY29tcG9uZW50GAMgASgJIpYCCg9FeGVjdXRlUmVzcG9uc2USKgoHc3RhcnRlZBgBIAEoCzIXLnNvdWsucnVubmVyLnYxLlN0YXJ0ZWRIABImCgVkZWx0YRgCIAEoCzIVLnNvdWsucnVubmVyLnYxLkRlbHRhSAASKAoGb3V0cHV0GAMgASgLMhYuc291ay5ydW5uZXIudjEuT3V0cHV0SAASLAoFdXNhZ2UYBCABKAsyGy5zb3VrLnJ1bm5lci52MS5Vc2FnZVJlcG9ydEgAEiQKBGRvbmUYBSABKAsyFC5zb3VrLnJ1bm5lci52MS5Eb25lSAASKAoGZmFpbGVkGAYgASgLMhYuc291ay5ydW5uZXIudjEuRmFpbGVkSABCBwoFZXZlbnQiKwoHU3RhcnRlZBIOCgZlbmdpbmUYASABKAkSEAoId2FybmluZ3MYAiADKAkiKwoFRGVsdGESFAoMY29tcG9uZW50X2lkGAEgASgJEgwKBHRleHQYAiABKAkiWgoGT3V0cHV0EhQKDGNvbXBvbmVudF9pZBgBIAEoCRIUCgxkaXNwbGF5X25hbWUYAiABKAkSFgoOY29tcG9uZW50X3R5cGUYAyABKAkSDAoEdGV4dBgEIAEoCSJJCgtVc2FnZVJlcG9ydBIkCgV1c2FnZRgBIAMoCzIVLnNvdWsucnVubmVyLnYxLlVzYWdlEhQKDGNvbXBvbmVudF9pZBgCIAEoCSIsCgVVc2FnZRIRCglkaW1lbnNpb24YASABKAkSEAoIcXVhbnRpdHkYAiABKAMiIAoERG9uZRIYChBidWlsdF9jb21wb25lbnRzGAEgAygJIj8KBkZhaWxlZBIOCgZyZWFzb24YASABKAkSDwoHbWVzc2FnZRgCIAEoCRIUCgxjb21wb25lbnRfaWQYAyABKAkiJQoQQ2hlY2tGbG93UmVxdWVzdBIRCglmbG93X2pzb24YASABKAwiaQoRQ2hlY2tGbG93UmVzcG9uc2USKQoIZmluZGluZ3MYASADKAsyFy5zb3VrLnJ1bm5lci52MS5GaW5kaW5nEikKCHdhcm5pbmdzGAIgAygLMhcuc291ay5ydW5uZXIudjEuRmluZGluZyJICgdGaW5kaW5nEgwKBGNvZGUYASABKAkSDwoHbm9kZV9pZBgCIAEoCRINCgVmaWVsZBgDIAEoCRIPCgdtZXNzYWdlGAQgASgJMt0BCg1SdW5uZXJTZXJ2aWNlEmAKB0V4ZWN1dGUSHi5zb3VrLnJ1bm5lci52MS5FeGVjdXRlUmVxdWVzdBofLnNvdWsucnVubmVyLnYxLkV4ZWN1dGVSZXNwb25zZSISsuEYDggCEgRydW5zIgIIBCgEMAESagoJQ2hlY2tGbG93EiAuc291ay5ydW5uZXIudjEuQ2hlY2tGbG93UmVxdWVzdBohLnNvdWsucnVubmVyLnYxLkNoZWNrRmxvd1Jlc3BvbnNlIhiQAgGy4RgRCAISB2NhdGFsb2ciAggEKANiBnByb3RvMw", [file_souk_access_v1_access]);
+  fileDesc("Chtzb3VrL3J1bm5lci92MS9ydW5uZXIucHJvdG8SDnNvdWsucnVubmVyLnYxIoACCg5FeGVjdXRlUmVxdWVzdBITCgtpbnN0YW5jZV9pZBgBIAEoCRIbChNvZmZlcmluZ192ZXJzaW9uX2lkGAIgASgJEhUKDWFydGlmYWN0X2hhc2gYAyABKAkSHQoVZWZmZWN0aXZlX2NvbmZpZ19qc29uGAQgASgJEhIKBWlucHV0GAUgASgJSACIAQESFgoOb3ZlcnJpZGVzX2pzb24YBiABKAkSLAoJc2VsZWN0b3JzGAcgASgLMhkuc291ay5ydW5uZXIudjEuU2VsZWN0b3JzEg4KBnJ1bl9pZBgIIAEoCRISCgpzZXNzaW9uX2lkGAkgASgJQggKBl9pbnB1dCJOCglTZWxlY3RvcnMSEgoKaW5wdXRfdHlwZRgBIAEoCRITCgtvdXRwdXRfdHlwZRgCIAEoCRIYChBvdXRwdXRfY29tcG9uZW50GAMgASgJIpYCCg9FeGVjdXRlUmVzcG9uc2USKgoHc3RhcnRlZBgBIAEoCzIXLnNvdWsucnVubmVyLnYxLlN0YXJ0ZWRIABImCgVkZWx0YRgCIAEoCzIVLnNvdWsucnVubmVyLnYxLkRlbHRhSAASKAoGb3V0cHV0GAMgASgLMhYuc291ay5ydW5uZXIudjEuT3V0cHV0SAASLAoFdXNhZ2UYBCABKAsyGy5zb3VrLnJ1bm5lci52MS5Vc2FnZVJlcG9ydEgAEiQKBGRvbmUYBSABKAsyFC5zb3VrLnJ1bm5lci52MS5Eb25lSAASKAoGZmFpbGVkGAYgASgLMhYuc291ay5ydW5uZXIudjEuRmFpbGVkSABCBwoFZXZlbnQiKwoHU3RhcnRlZBIOCgZlbmdpbmUYASABKAkSEAoId2FybmluZ3MYAiADKAkiKwoFRGVsdGESFAoMY29tcG9uZW50X2lkGAEgASgJEgwKBHRleHQYAiABKAkiWgoGT3V0cHV0EhQKDGNvbXBvbmVudF9pZBgBIAEoCRIUCgxkaXNwbGF5X25hbWUYAiABKAkSFgoOY29tcG9uZW50X3R5cGUYAyABKAkSDAoEdGV4dBgEIAEoCSJJCgtVc2FnZVJlcG9ydBIkCgV1c2FnZRgBIAMoCzIVLnNvdWsucnVubmVyLnYxLlVzYWdlEhQKDGNvbXBvbmVudF9pZBgCIAEoCSIsCgVVc2FnZRIRCglkaW1lbnNpb24YASABKAkSEAoIcXVhbnRpdHkYAiABKAMiIAoERG9uZRIYChBidWlsdF9jb21wb25lbnRzGAEgAygJIj8KBkZhaWxlZBIOCgZyZWFzb24YASABKAkSDwoHbWVzc2FnZRgCIAEoCRIUCgxjb21wb25lbnRfaWQYAyABKAkiJQoQQ2hlY2tGbG93UmVxdWVzdBIRCglmbG93X2pzb24YASABKAwiaQoRQ2hlY2tGbG93UmVzcG9uc2USKQoIZmluZGluZ3MYASADKAsyFy5zb3VrLnJ1bm5lci52MS5GaW5kaW5nEikKCHdhcm5pbmdzGAIgAygLMhcuc291ay5ydW5uZXIudjEuRmluZGluZyJICgdGaW5kaW5nEgwKBGNvZGUYASABKAkSDwoHbm9kZV9pZBgCIAEoCRINCgVmaWVsZBgDIAEoCRIPCgdtZXNzYWdlGAQgASgJIjcKGFRlc3RNb2RlbEVuZHBvaW50UmVxdWVzdBIMCgRuYW1lGAEgASgJEg0KBW1vZGVsGAIgASgJIqoBChlUZXN0TW9kZWxFbmRwb2ludFJlc3BvbnNlEgoKAm9rGAEgASgIEg4KBnJlYXNvbhgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEhYKDmxhdGVuY3lfbWlsbGlzGAQgASgDEg0KBW1vZGVsGAUgASgJEhQKDGlucHV0X3Rva2VucxgGIAEoAxIVCg1vdXRwdXRfdG9rZW5zGAcgASgDEgwKBHRleHQYCCABKAkyjQMKDVJ1bm5lclNlcnZpY2USYAoHRXhlY3V0ZRIeLnNvdWsucnVubmVyLnYxLkV4ZWN1dGVSZXF1ZXN0Gh8uc291ay5ydW5uZXIudjEuRXhlY3V0ZVJlc3BvbnNlIhKy4RgOCAISBHJ1bnMiAggEKAQwARJqCglDaGVja0Zsb3cSIC5zb3VrLnJ1bm5lci52MS5DaGVja0Zsb3dSZXF1ZXN0GiEuc291ay5ydW5uZXIudjEuQ2hlY2tGbG93UmVzcG9uc2UiGJACAbLhGBEIAhIHY2F0YWxvZyICCAQoAxKtAQoRVGVzdE1vZGVsRW5kcG9pbnQSKC5zb3VrLnJ1bm5lci52MS5UZXN0TW9kZWxFbmRwb2ludFJlcXVlc3QaKS5zb3VrLnJ1bm5lci52MS5UZXN0TW9kZWxFbmRwb2ludFJlc3BvbnNlIkOy4RgWCAEaDHJ1bm5lci5hZG1pbiICCAQoBILT5JMCIzoBKiIeL3YxL21vZGVsRW5kcG9pbnRzL3tuYW1lfTp0ZXN0YgZwcm90bzM", [file_google_api_annotations, file_souk_access_v1_access]);
 
 /**
  * What to execute.
@@ -499,6 +500,104 @@ export const FindingSchema: GenMessage<Finding> = /*@__PURE__*/
   messageDesc(file_souk_runner_v1_runner, 12);
 
 /**
+ * Names a model endpoint to ask.
+ *
+ * @generated from message souk.runner.v1.TestModelEndpointRequest
+ */
+export type TestModelEndpointRequest = Message<"souk.runner.v1.TestModelEndpointRequest"> & {
+  /**
+   * Required. The endpoint's name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The model to ask for; empty: the endpoint's default.
+   *
+   * @generated from field: string model = 2;
+   */
+  model: string;
+};
+
+/**
+ * Describes the message souk.runner.v1.TestModelEndpointRequest.
+ * Use `create(TestModelEndpointRequestSchema)` to create a new message.
+ */
+export const TestModelEndpointRequestSchema: GenMessage<TestModelEndpointRequest> = /*@__PURE__*/
+  messageDesc(file_souk_runner_v1_runner, 13);
+
+/**
+ * What came of the question.
+ *
+ * @generated from message souk.runner.v1.TestModelEndpointResponse
+ */
+export type TestModelEndpointResponse = Message<"souk.runner.v1.TestModelEndpointResponse"> & {
+  /**
+   * A model answered.
+   *
+   * @generated from field: bool ok = 1;
+   */
+  ok: boolean;
+
+  /**
+   * Why none did: MODEL_REFUSED or MODEL_UNAVAILABLE; empty where one did.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * One sentence for people; empty where one did. It never holds the key.
+   *
+   * @generated from field: string message = 3;
+   */
+  message: string;
+
+  /**
+   * How long it took in all, in milliseconds.
+   *
+   * @generated from field: int64 latency_millis = 4;
+   */
+  latencyMillis: bigint;
+
+  /**
+   * The model that answered, by the endpoint's word; empty where it says none.
+   *
+   * @generated from field: string model = 5;
+   */
+  model: string;
+
+  /**
+   * Tokens of the question, by the endpoint's count; 0 where it counts none.
+   *
+   * @generated from field: int64 input_tokens = 6;
+   */
+  inputTokens: bigint;
+
+  /**
+   * Tokens of the answer, by the endpoint's count; 0 where it counts none.
+   *
+   * @generated from field: int64 output_tokens = 7;
+   */
+  outputTokens: bigint;
+
+  /**
+   * The answer's first 200 characters.
+   *
+   * @generated from field: string text = 8;
+   */
+  text: string;
+};
+
+/**
+ * Describes the message souk.runner.v1.TestModelEndpointResponse.
+ * Use `create(TestModelEndpointResponseSchema)` to create a new message.
+ */
+export const TestModelEndpointResponseSchema: GenMessage<TestModelEndpointResponse> = /*@__PURE__*/
+  messageDesc(file_souk_runner_v1_runner, 14);
+
+/**
  * Executes flows. Owns nothing durable.
  *
  * @generated from service souk.runner.v1.RunnerService
@@ -527,6 +626,18 @@ export const RunnerService: GenService<{
     methodKind: "unary";
     input: typeof CheckFlowRequestSchema;
     output: typeof CheckFlowResponseSchema;
+  },
+  /**
+   * Asks a model endpoint one short question, as a run would, and says what came of it. The provider charges
+   * for it, so nothing asks again by itself. What the endpoint refuses is an answer, not an error. Who: operators.
+   * Reasons: MODEL_ENDPOINT_NOT_FOUND.
+   *
+   * @generated from rpc souk.runner.v1.RunnerService.TestModelEndpoint
+   */
+  testModelEndpoint: {
+    methodKind: "unary";
+    input: typeof TestModelEndpointRequestSchema;
+    output: typeof TestModelEndpointResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_souk_runner_v1_runner, 0);

@@ -14,6 +14,8 @@ struct Body {
     usage: Option<Value>,
     #[serde(default)]
     error: Option<Value>,
+    #[serde(default)]
+    model: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -39,6 +41,8 @@ pub(super) struct Part {
     pub(super) finished: bool,
     /// The endpoint gave up, and why.
     pub(super) error: Option<String>,
+    /// The model that answers, by the endpoint's word.
+    pub(super) model: Option<String>,
 }
 
 /// Reads a chunk or a completion; `None` when it is neither.
@@ -61,6 +65,7 @@ pub(super) fn part(json: &[u8]) -> Option<Part> {
         used: body.usage.as_ref().and_then(used),
         finished: reason.is_some_and(|reason| !reason.is_null()),
         error: None,
+        model: body.model.as_ref().and_then(Value::as_str).map(str::to_owned),
     })
 }
 
@@ -103,7 +108,7 @@ mod tests {
             read(
                 r#"{"choices":[{"message":{"content":"b"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":4}}"#
             ),
-            Part { text: "b".into(), used: Some((3, 4)), finished: true, error: None }
+            Part { text: "b".into(), used: Some((3, 4)), finished: true, ..Part::default() }
         );
         assert_eq!(
             read(r#"{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}"#).used,
