@@ -246,7 +246,10 @@ pub async fn forget(db: &Db, before: Time, limit: u64) -> Result<u64, Error> {
             .await?;
         let mut gone = 0;
         for row in old {
+            // Another replica may have forgotten it first, and its id may have been used anew since.
             gone += row::Entity::delete_by_id((row.subject, row.rpc, row.request_id))
+                .filter(row::Column::BeginTime.eq(row.begin_time))
+                .filter(row::Column::Answer.is_not_null())
                 .exec(&tx)
                 .await?
                 .rows_affected;

@@ -1,12 +1,16 @@
 //! A command with a `request_id`: once, whatever comes twice, late or together.
 
 use std::{
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
+use sea_orm::{ConnectionTrait as _, Statement};
 use souk_db::{
-    Db, Error, Once, Request, audit, once,
+    Db, Error, Once, Request, Tx, audit, once,
     once::{Begun, abandon, begin, begin_all, digest_of, finish, finish_all, forget, peek, refused},
     outbox,
 };
@@ -331,4 +335,53 @@ async fn groups_that_share_requests_do_each_once() {
         tasks.join_all().await;
         assert_eq!(effects.load(Ordering::SeqCst), 12, "{}", db.engine);
     }
+}
+
+/// How many wait for a lock that this write holds.
+async fn waiting(tx: &Tx) -> i64 {
+    let sql = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted
+        AND pg_backend_pid() = ANY(pg_blocking_pids(pid))";
+    let row = tx.query_one_raw(Statement::from_string(tx.get_database_backend(), sql)).await.unwrap();
+    row.unwrap().try_get_by_index(0).unwrap()
+}
+
+#[tokio::test]
+async fn what_is_asked_anew_while_two_replicas_forget_is_kept() {
+    // One writer at a time is no place for this.
+    let Some(db) = souk_testkit::database::postgres("notes", super::NOTES).await else { return };
+    let (old, anew) = (request("old", "one"), request("anew", "two"));
+    for request in [&old, &anew] {
+        add_once(&db, request).await.unwrap();
+        db.clock.advance(Duration::from_secs(1));
+    }
+    let before = db.clock.now();
+    let (locked, go) = tokio::sync::oneshot::channel();
+    let locked = Mutex::new(Some(locked));
+    // The other replica has forgotten both, and the second is asked anew.
+    let other = db.write("t.other", |tx| {
+        let (locked, anew) = (&locked, &anew);
+        async move {
+            tx.execute_unprepared("DELETE FROM request_log").await?;
+            assert_eq!(begin::<String>(&tx, anew).await?, Begun::Fresh);
+            finish(&tx, anew, &"again").await?;
+            let locked = locked.lock().unwrap().take();
+            locked.unwrap().send(()).unwrap();
+            for _ in 0..1_000 {
+                if waiting(&tx).await > 0 {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            Ok::<_, Error>(())
+        }
+    });
+    let this = async {
+        go.await.unwrap();
+        forget(&db, before, 10).await
+    };
+    let (other, forgotten) = tokio::join!(other, this);
+    other.unwrap();
+    assert_eq!(forgotten.unwrap(), 0, "both were gone");
+    let kept: Option<String> = peek(&db, &anew).await.unwrap();
+    assert_eq!(kept.as_deref(), Some("again"), "else a repeat takes effect twice");
 }
