@@ -54,12 +54,14 @@ impl http_body::Body for Whole {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        if let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) {
-            // A request has no trailers in gRPC: theirs would be the end of the message, unchecked.
-            return Poll::Ready(Some(frame.map(|frame| {
-                let data = frame.into_data().unwrap_or_default();
-                Frame::data(data)
-            })));
+        while let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+            // A request has no trailers in gRPC: theirs would be the end of the message, unchecked. A frame
+            // without bytes is not passed on: the part ends the connection, which carries the calls of
+            // everybody, after a hundred of them.
+            let data = frame.map(|frame| frame.into_data().unwrap_or_default());
+            if data.as_ref().map_or(true, |data| !data.is_empty()) {
+                return Poll::Ready(Some(data.map(Frame::data)));
+            }
         }
         if let Some(check) = &mut self.check {
             let outcome = ready!(check.as_mut().poll(cx));
@@ -85,8 +87,9 @@ impl http_body::Body for Whole {
 
 #[cfg(test)]
 mod tests {
+    use futures::stream;
     use http_body::Body as _;
-    use http_body_util::BodyExt as _;
+    use http_body_util::{BodyExt as _, StreamBody};
 
     use super::*;
 
@@ -103,5 +106,18 @@ mod tests {
         assert!(matches!(refused.take(), Some(Error::CredentialInvalid)));
         let (body, _) = Whole::new(Body::from("x"), Box::pin(std::future::pending()));
         assert!(!body.is_end_stream(), "and before it is known there is none");
+    }
+    #[tokio::test]
+    async fn what_has_no_bytes_is_not_passed_on() {
+        let frames = ["", "x", "", "y", ""].map(|text| Frame::data(Bytes::from(text)));
+        let trailers = Frame::trailers(http::HeaderMap::new());
+        let frames = frames.into_iter().chain([trailers]).map(Ok::<_, std::convert::Infallible>);
+        let body = Body::new(StreamBody::new(stream::iter(frames)));
+        let (mut body, _) = Whole::new(body, Box::pin(async { Ok(()) }));
+        let mut passed = Vec::new();
+        while let Some(frame) = body.frame().await {
+            passed.push(frame.unwrap().into_data().unwrap());
+        }
+        assert_eq!(passed, ["x", "y"]);
     }
 }
