@@ -22,15 +22,12 @@ pub(crate) async fn answered(tx: &Tx, request: &Request) -> Result<(), Error> {
     tell(tx, request, OK).await
 }
 
-/// The same of many requests.
-pub(crate) async fn all_answered(tx: &Tx, requests: &[&Request]) -> Result<(), Error> {
-    let mut events = Vec::new();
-    for request in requests {
-        if let Some(event) = entry(tx, request, OK) {
-            tx.told(&event);
-            events.push(event);
-        }
-    }
+/// The same of many requests, each with the noun of the first event that it caused.
+pub(crate) async fn all_answered<'a>(
+    tx: &Tx,
+    requests: impl Iterator<Item = (&'a Request, &'a str)>,
+) -> Result<(), Error> {
+    let events: Vec<Event> = requests.filter_map(|(request, noun)| entry(tx, request, OK, noun)).collect();
     outbox::put_all(tx, &events).await
 }
 
@@ -51,13 +48,14 @@ fn of_a_person(request: &Request) -> bool {
 }
 
 async fn tell(tx: &Tx, request: &Request, outcome: &'static str) -> Result<(), Error> {
-    match entry(tx, request, outcome) {
+    let noun = tx.noun_of(&request.actor, &request.trace).unwrap_or_default();
+    match entry(tx, request, outcome, &noun) {
         Some(event) => outbox::put(tx, &event).await,
         None => Ok(()),
     }
 }
 
-fn entry(tx: &Tx, request: &Request, outcome: &'static str) -> Option<Event> {
+fn entry(tx: &Tx, request: &Request, outcome: &'static str, noun: &str) -> Option<Event> {
     if !of_a_person(request) {
         return None;
     }
@@ -76,7 +74,7 @@ fn entry(tx: &Tx, request: &Request, outcome: &'static str) -> Option<Event> {
             "method": method(tx.service(), request.rpc),
             "requestId": request.request_id,
             "outcome": outcome,
-            "resourceId": tx.noun_of(&request.actor, &request.trace).unwrap_or_default(),
+            "resourceId": noun,
         }),
     })
 }

@@ -16,7 +16,7 @@ use crate::{Db, Error, Tx, audit};
 
 mod group;
 
-pub use self::group::{begin_all, finish_all};
+pub use self::group::{Answered, begin_all, finish_all};
 pub use crate::audit::refused;
 
 /// Answers are kept at least this long.

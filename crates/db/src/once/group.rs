@@ -22,6 +22,18 @@ fn key(request: &Request) -> Key {
     (request.space(), request.rpc.to_owned(), request.request_id.clone())
 }
 
+/// What became of a request of a group.
+#[derive(Clone, Copy, Debug)]
+pub struct Answered<'a, A> {
+    /// The request.
+    pub request: &'a Request,
+    /// What it is answered.
+    pub answer: &'a A,
+    /// The noun of the first event that it caused, empty when there is none. Other requests of the group may
+    /// have its actor and trace, so this cannot be found out here.
+    pub noun: &'a str,
+}
+
 /// As `begin` for each request; answers in the order of the requests. What one of them is refused for stands
 /// in its place and leaves the others alone.
 ///
@@ -60,15 +72,15 @@ pub async fn begin_all<A: DeserializeOwned>(
     Ok(asks.into_iter().zip(requests).map(answer).collect())
 }
 
-/// As `finish` for each request and its answer.
+/// As `finish` for each request.
 ///
 /// # Errors
 /// When one of the requests was never begun or has its answer, or when the database does not answer; the
 /// write must not commit then.
-pub async fn finish_all<A: Serialize + Sync>(tx: &Tx, answered: &[(&Request, &A)]) -> Result<(), Error> {
+pub async fn finish_all<A: Serialize + Sync>(tx: &Tx, answered: &[Answered<'_, A>]) -> Result<(), Error> {
     for chunk in answered.chunks(CHUNK) {
         let mut values: Vec<Value> = vec![tx.now().micros().into()];
-        for (request, answer) in chunk {
+        for Answered { request, answer, .. } in chunk {
             let (space, rpc, id) = key(request);
             values.extend([space.into(), rpc.into(), id.into(), request.digest.clone().into()]);
             values.push(json(*answer)?.into());
@@ -81,14 +93,13 @@ pub async fn finish_all<A: Serialize + Sync>(tx: &Tx, answered: &[(&Request, &A)
              AND request_log.answer IS NULL"
         );
         let done = tx.execute_raw(statement(tx, sql, values)).await?.rows_affected();
-        if let Some((request, _)) = chunk.first()
+        if let Some(Answered { request, .. }) = chunk.first()
             && u64::try_from(chunk.len()) != Ok(done)
         {
             return Err(not_open(request));
         }
     }
-    let requests: Vec<&Request> = answered.iter().map(|(request, _)| *request).collect();
-    audit::all_answered(tx, &requests).await
+    audit::all_answered(tx, answered.iter().map(|one| (one.request, one.noun))).await
 }
 
 /// Writes intents; answers those that were not there.

@@ -11,7 +11,9 @@ use std::{
 use sea_orm::{ConnectionTrait as _, Statement};
 use souk_db::{
     Db, Error, Once, Request, Tx, audit, once,
-    once::{Begun, abandon, begin, begin_all, digest_of, finish, finish_all, forget, peek, refused},
+    once::{
+        Answered, Begun, abandon, begin, begin_all, digest_of, finish, finish_all, forget, peek, refused,
+    },
     outbox,
 };
 use souk_types::{
@@ -244,13 +246,18 @@ async fn the_audit_trail_hears_what_a_person_did_to_what_within_the_answers_tran
     }
 }
 
+fn answered<'a, A>(request: &'a Request, answer: &'a A) -> Answered<'a, A> {
+    Answered { request, answer, noun: &request.request_id }
+}
+
 /// Begins a group in one write and answers `answers` of it in the same one.
 async fn group(db: &Db, asked: &[Request], answers: &[(usize, &str)]) -> Result<Vec<String>, Error> {
     db.write("t.group", |tx| async move {
         let begun = begin_all::<String>(&tx, &asked.iter().collect::<Vec<_>>()).await?;
         let answers: Vec<_> =
             answers.iter().map(|(place, text)| (&asked[*place], (*text).to_owned())).collect();
-        finish_all(&tx, &answers.iter().map(|(request, text)| (*request, text)).collect::<Vec<_>>()).await?;
+        finish_all(&tx, &answers.iter().map(|(request, text)| answered(request, text)).collect::<Vec<_>>())
+            .await?;
         let word = |one: Result<Begun<String>, Error>| match one {
             Ok(Begun::Fresh) => "fresh".to_owned(),
             Ok(Begun::Replayed(answer)) => answer,
@@ -274,6 +281,15 @@ async fn a_group_is_begun_and_finished_as_its_requests_would_be_one_by_one() {
         let found = group(&db, &first, &[(4, "B"), (1, "A"), (2, "part"), (3, "other")]).await.unwrap();
         assert_eq!(found, ["fresh"; 5], "{}", db.engine);
         assert_eq!(number(&db, "SELECT COUNT(*) FROM outbox").await, 3, "people are told of, in one go");
+        db.outbox().number_turn().await.unwrap();
+        let told = db.outbox().after(0, 10).await.unwrap();
+        let told = told.iter().map(|(_, event)| (&event.payload["requestId"], &event.payload["resourceId"]));
+        assert!(
+            told.clone().all(|(request, noun)| request == noun),
+            "{}: {:?}",
+            db.engine,
+            told.collect::<Vec<_>>()
+        );
         let again = [one("new"), part, other, one("b"), request("a", "else"), one("a"), one("c"), one("new")];
         let found = group(&db, &again, &[(0, "N")]).await.unwrap();
         let wanted = ["fresh", "part", "other", "B", "reused", "A", "in progress", "in progress"];
@@ -281,8 +297,8 @@ async fn a_group_is_begun_and_finished_as_its_requests_would_be_one_by_one() {
         for (place, closed) in [(3, "an answer"), (4, "another command"), (7, "an answer")] {
             let twice = db
                 .write("t.finish", |tx| {
-                    let answered = [(&again[6], &"C"), (&again[place], &"no")];
-                    async move { finish_all(&tx, &answered).await }
+                    let both = [answered(&again[6], &"C"), answered(&again[place], &"no")];
+                    async move { finish_all(&tx, &both).await }
                 })
                 .await;
             assert!(matches!(twice, Err(Error::RequestNotOpen { .. })), "{}: {closed}", db.engine);
@@ -320,7 +336,7 @@ async fn groups_that_share_requests_do_each_once() {
                             let mut fresh = Vec::new();
                             for (request, begun) in asked.into_iter().zip(begun) {
                                 match begun? {
-                                    Begun::Fresh => fresh.push((request, &"done")),
+                                    Begun::Fresh => fresh.push(answered(request, &"done")),
                                     Begun::Replayed(answer) => assert_eq!(answer, "done"),
                                 }
                             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use souk_db::{
     Error as DbError, Request, Tx,
-    once::{Begun, abandon, begin_all, finish_all},
+    once::{Answered, Begun, abandon, begin_all, finish_all},
     outbox,
 };
 use souk_types::{Event, Scope, id::EventId};
@@ -86,7 +86,9 @@ async fn commit(store: &Store, tx: &Tx, batch: &[Asked]) -> Result<Replies, Erro
         for id in decision.rows.wallets.keys() {
             tx.ring(id.to_string());
         }
+        let mut nouns: BTreeMap<usize, String> = BTreeMap::new();
         let facts = decision.rows.facts.into_iter().map(|(cause, fact)| {
+            nouns.entry(cause).or_insert_with(|| fact.aggregate_id.clone());
             let request = live.get(cause).and_then(|(_, asked)| asked.request.as_ref());
             event(tx, request, fact)
         });
@@ -96,16 +98,16 @@ async fn commit(store: &Store, tx: &Tx, batch: &[Asked]) -> Result<Replies, Erro
             schedule.ok_or(Error::Broken("a schedule is gone"))?.shares(&receipt.usage)
         };
         let mut ended = Vec::new();
-        for ((_, asked), answer) in live.iter().zip(decision.answers) {
+        for (cause, ((_, asked), answer)) in live.iter().zip(decision.answers).enumerate() {
             let reply = match answer {
                 Ok(answer) => Ok(Reply::of(answer, shares)?),
                 Err(refusal) => Err(refusal),
             };
-            ended.push((*asked, reply));
+            ended.push(Ended { asked, reply, noun: nouns.remove(&cause).unwrap_or_default() });
         }
         end(tx, &ended).await?;
         let places = live.into_iter().map(|(place, _)| place);
-        replies.extend(places.zip(ended.into_iter().map(|(_, reply)| reply)));
+        replies.extend(places.zip(ended.into_iter().map(|one| one.reply)));
     }
     Ok(replies.into_values().collect())
 }
@@ -130,12 +132,20 @@ async fn begin(tx: &Tx, batch: &[Asked]) -> Result<BTreeMap<usize, Result<Reply,
     Ok(replies)
 }
 
+/// What became of a command.
+struct Ended<'a> {
+    asked: &'a Asked,
+    reply: Result<Reply, Error>,
+    /// What its first event is about; empty when it caused none.
+    noun: String,
+}
+
 /// Keeps the answers with their requests; takes back the requests that were refused.
-async fn end(tx: &Tx, replies: &[(&Asked, Result<Reply, Error>)]) -> Result<(), Error> {
+async fn end(tx: &Tx, all: &[Ended<'_>]) -> Result<(), Error> {
     let mut answered = Vec::new();
-    for (asked, reply) in replies {
+    for Ended { asked, reply, noun } in all {
         match (&asked.request, reply) {
-            (Some(request), Ok(reply)) => answered.push((request, reply)),
+            (Some(request), Ok(answer)) => answered.push(Answered { request, answer, noun }),
             (Some(request), Err(_)) => abandon(tx, request).await?,
             (None, _) => {}
         }

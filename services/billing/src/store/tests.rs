@@ -7,13 +7,14 @@ use std::{
         Arc,
         atomic::{AtomicU8, Ordering},
     },
+    time::Duration,
 };
 
 use proptest::{strategy::Strategy as _, strategy::ValueTree as _, test_runner::TestRunner};
 use sea_orm::{ConnectionTrait as _, EntityTrait, Statement};
 use souk_db::{CommitObserver, Request};
 use souk_testkit::database::{Database, postgres, sqlite};
-use souk_types::Time;
+use souk_types::{Time, id::OrgId};
 
 use super::{
     Asked, MIGRATIONS, Store, convert,
@@ -22,7 +23,8 @@ use super::{
 use crate::{
     error::Error,
     model::{
-        ask::Reply,
+        WalletState,
+        ask::{Ask, Reply, wallet_of},
         command::{Answer, Command, Request as Decided},
         lots::Lot,
         pricing::Schedule,
@@ -304,5 +306,41 @@ async fn no_row_goes_below_zero() {
             });
             assert!(write.await.is_err(), "{}: {text}", database.engine);
         }
+    }
+}
+
+/// Calls of one person under one trace may share a commit, whatever the org.
+#[tokio::test]
+async fn the_audit_trail_names_what_each_call_of_a_commit_changed() {
+    for database in souk_testkit::databases("billing", MIGRATIONS).await {
+        let store = Store::new((*database).clone());
+        let asked = |org: u128, ask: Ask| Asked {
+            request: Some(Request {
+                subject: OrgId::from_bits(org).to_string(),
+                actor: "user:usr_1".to_owned(),
+                trace: "trace".to_owned(),
+                ..request("Perform", org, format!("{ask:?}"))
+            }),
+            scope: souk_db::for_every_tenant(),
+            command: ask.command(at(0), database.random.as_ref(), Duration::ZERO),
+        };
+        let open = |org| asked(org, Ask::OpenWallet { org_id: OrgId::from_bits(org) });
+        let missing = Ask::SetWalletState { org_id: OrgId::from_bits(9), state: WalletState::Frozen };
+        let replies = store.commit(&[open(2), asked(9, missing), open(1)]).await.unwrap();
+        assert_eq!(replies.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
+        let told = "SELECT payload FROM outbox WHERE kind LIKE '%RequestAnswered' ORDER BY put_order";
+        let told = Statement::from_string(database.backend(), told);
+        let told = database.read().query_all_raw(told).await.unwrap();
+        let told: Vec<_> = told
+            .iter()
+            .map(|row| {
+                let payload: serde_json::Value =
+                    serde_json::from_str(&row.try_get::<String>("", "payload").unwrap()).unwrap();
+                let words = |key: &str| payload[key].as_str().unwrap().to_owned();
+                (words("requestId"), words("resourceId"))
+            })
+            .collect();
+        let wallet = |org| wallet_of(OrgId::from_bits(org)).to_string();
+        assert_eq!(told, [("2".to_owned(), wallet(2)), ("1".to_owned(), wallet(1))], "{}", database.engine);
     }
 }
