@@ -30,7 +30,7 @@ use super::{
     held::{Cut, Held},
     instance, json, pages,
     share::{Shares, Who},
-    whole::{Refused, Whole},
+    whole::{Filled, Refused, Whole},
 };
 use crate::{
     config::Config,
@@ -264,6 +264,7 @@ impl Door {
                 .with("part", part)
                 .retry_in(Duration::from_secs(1))
         };
+        let request = request.map(|body| tonic::body::Body::new(Filled(body)));
         let mut channel = self.house.dial().raw(part).ok_or_else(away)?;
         let ready = channel.ready().await.map_err(|error| away().because(error))?;
         let answer = ready.call(request).await.map_err(|error| match expired(&error) {

@@ -54,14 +54,10 @@ impl http_body::Body for Whole {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        while let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) {
-            // A request has no trailers in gRPC: theirs would be the end of the message, unchecked. A frame
-            // without bytes is not passed on: the part ends the connection, which carries the calls of
-            // everybody, after a hundred of them.
-            let data = frame.map(|frame| frame.into_data().unwrap_or_default());
-            if data.as_ref().map_or(true, |data| !data.is_empty()) {
-                return Poll::Ready(Some(data.map(Frame::data)));
-            }
+        if let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+            // A request has no trailers in gRPC: theirs would be the end of the message, unchecked.
+            let data = frame.map(|frame| Frame::data(frame.into_data().unwrap_or_default()));
+            return Poll::Ready(Some(data));
         }
         if let Some(check) = &mut self.check {
             let outcome = ready!(check.as_mut().poll(cx));
@@ -82,6 +78,35 @@ impl http_body::Body for Whole {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::default()
+    }
+}
+
+/// A message without the frames that carry nothing. A part ends a connection after a hundred of them, and the
+/// gateway's one connection to a part carries the calls of everybody.
+pub(crate) struct Filled<B>(pub(crate) B);
+
+impl<B: http_body::Body<Data = Bytes> + Unpin> http_body::Body for Filled<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        loop {
+            match ready!(Pin::new(&mut self.0).poll_frame(cx)) {
+                Some(Ok(frame)) if frame.data_ref().is_some_and(Bytes::is_empty) => {}
+                other => return Poll::Ready(other),
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
     }
 }
 
@@ -107,13 +132,15 @@ mod tests {
         let (body, _) = Whole::new(Body::from("x"), Box::pin(std::future::pending()));
         assert!(!body.is_end_stream(), "and before it is known there is none");
     }
+
     #[tokio::test]
     async fn what_has_no_bytes_is_not_passed_on() {
         let frames = ["", "x", "", "y", ""].map(|text| Frame::data(Bytes::from(text)));
         let trailers = Frame::trailers(http::HeaderMap::new());
         let frames = frames.into_iter().chain([trailers]).map(Ok::<_, std::convert::Infallible>);
         let body = Body::new(StreamBody::new(stream::iter(frames)));
-        let (mut body, _) = Whole::new(body, Box::pin(async { Ok(()) }));
+        let (body, _) = Whole::new(body, Box::pin(async { Ok(()) }));
+        let mut body = Filled(body);
         let mut passed = Vec::new();
         while let Some(frame) = body.frame().await {
             passed.push(frame.unwrap().into_data().unwrap());
