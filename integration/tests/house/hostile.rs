@@ -12,7 +12,7 @@ use souk_proto::{Audience, RULES, Rule, souk::billing::v1::WatchWalletRequest};
 
 use self::wire::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, GO_AWAY, HEADERS, RESET, SETTINGS, block, bomb, call,
-    connect, exchange, frame, next_frame, preface, send,
+    connect, exchange, frame, next_frame, preface, rest, send,
 };
 use crate::{harness::Souk, tables};
 
@@ -141,6 +141,37 @@ fn what_is_no_message_is_refused_by_every_public_method() {
             grpc(&client, &format!("{}{WHO}", souk.url), Some(&person), (None, framed(0, 0, b""))).await;
         assert_eq!(refusal(&fine), None);
     });
+}
+
+/// One connection to a part carries the calls of everybody: a head that is too large for it would end them all.
+/// Packed as the connection packs them, these are more than twice as large as they come.
+#[test]
+fn a_large_head_ends_nobody_elses_call() {
+    const OPEN: &str = "/souk.catalog.v1.CatalogService/ListOfferings";
+    let souk = Souk::up_with(&["--no-demo"]);
+    let begin = |path: &str, headers: &str| {
+        let mut stream = connect(&souk.grpc);
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: souk\r\nconnection: close\r\ncontent-length: 5\r\n\
+             content-type: application/grpc-web+proto\r\n{headers}\r\n"
+        );
+        send(&mut stream, head.as_bytes());
+        stream
+    };
+    let end = |mut stream: TcpStream| {
+        send(&mut stream, &framed(0, 0, b""));
+        String::from_utf8_lossy(&rest(stream)).into_owned()
+    };
+    for (path, name) in [(OPEN, "user-agent"), (OPEN, "tracestate"), ("/saleor/nothing", "x-any")] {
+        for (length, passes) in [(30_000, true), (60_000, false), (240_000, false)] {
+            let honest = begin(OPEN, "");
+            let told = end(begin(path, &format!("{name}: {}\r\n", "\\".repeat(length))));
+            let refused = told.starts_with("HTTP/1.1 431 ");
+            assert_eq!(refused, !passes, "{name} of {length}: {told:.80}");
+            let answer = end(honest);
+            assert!(answer.contains("grpc-status:0"), "beside {name} of {length}: {answer:.400}");
+        }
+    }
 }
 
 fn resident(souk: &Souk) -> u64 {

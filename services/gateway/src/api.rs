@@ -1,6 +1,7 @@
 //! The gateway's own methods; `door` is the public port and `pages` what a browser sees there.
 
 pub(crate) mod door;
+mod head;
 mod held;
 mod instance;
 mod json;

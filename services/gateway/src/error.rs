@@ -12,8 +12,8 @@ pub enum Error {
     /// The credential's time is over.
     #[error("the credential has expired")]
     CredentialExpired,
-    /// The credential stands for less than when the stream began.
-    #[error("the credential reaches less than when the stream began: begin it again")]
+    /// The credential stands for less than when the call began.
+    #[error("the credential reaches less than when the call began: begin it again")]
     CredentialLess,
     /// The caller has no session to make a token of.
     #[error("the caller has no session: an API key needs no token")]

@@ -27,6 +27,7 @@ use tower::{Service as _, ServiceExt};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::{
+    head,
     held::{Cut, Held},
     instance, json, pages,
     share::{Shares, Who},
@@ -103,6 +104,7 @@ pub(crate) fn router(
         .merge(probes::router(house))
         .fallback(move |request: Request| dispatch(own.clone(), calls.clone(), request))
         .layer(axum::middleware::map_request(with_host))
+        .layer(axum::middleware::from_fn(head::bounded))
         .layer(cors(config));
     Ok(public)
 }
