@@ -42,15 +42,24 @@ impl Call {
     /// are measured as those of a run without a model, the answer's by no more than the flow's bound on it: that
     /// measure guesses, and an answer that was cut at its bound often has more bytes a token. What was told before
     /// is no guess and stands: pieces beyond the bound come from an endpoint that does not keep it, and the
-    /// budget must still cut those.
+    /// budget must still cut those. A count of nothing is none: endpoints that do not count fill the form with zeros.
     fn used(&self) -> (u64, u64) {
-        match self.reported {
-            Some((input, output)) => (input.max(self.measured_input), output.max(self.pieces)),
-            None if self.ended && self.pieces > 0 => {
-                let guess = tokens(self.answered_bytes).min(self.most.unwrap_or(u64::MAX));
-                (tokens(self.asked_bytes), guess.max(self.told_output()))
-            }
-            None => (self.measured_input, self.told_output()),
+        let counted = |count: u64| (count > 0).then_some(count);
+        let (input, output) = self.reported.unwrap_or_default();
+        let (own_input, own_output) = self.measured();
+        (
+            counted(input).map_or(own_input, |input| input.max(self.measured_input)),
+            counted(output).map_or(own_output, |output| output.max(self.pieces)),
+        )
+    }
+
+    /// What is taken as used where the endpoint counted nothing.
+    fn measured(&self) -> (u64, u64) {
+        if self.ended && self.pieces > 0 {
+            let guess = tokens(self.answered_bytes).min(self.most.unwrap_or(u64::MAX));
+            (tokens(self.asked_bytes), guess.max(self.told_output()))
+        } else {
+            (self.measured_input, self.told_output())
         }
     }
 
@@ -75,7 +84,7 @@ impl Meter {
     /// A piece of its answer came.
     pub(super) fn piece(&mut self, at: usize, bytes: usize) {
         let call = self.calls.entry(at).or_default();
-        if call.pieces == 0 && call.reported.is_none() {
+        if call.pieces == 0 && call.reported.is_none_or(|(input, _)| input == 0) {
             call.measured_input = least(call.asked_bytes, QUESTION);
         }
         call.pieces = call.pieces.saturating_add(1);
@@ -171,6 +180,26 @@ mod tests {
         meter.all_ended();
         assert_eq!(used(&meter), Some((11, 5)), "what was never answered is not counted");
     }
+
+    #[test]
+    fn a_count_of_nothing_is_no_count() {
+        for before in [true, false] {
+            let mut meter = Meter::default();
+            meter.asked(1, 40, None);
+            if before {
+                meter.reported(1, (0, 0));
+            }
+            meter.piece(1, 8000);
+            assert_eq!(used(&meter), Some((5, 500)));
+            meter.reported(1, (0, 0));
+            assert_eq!(used(&meter), Some((5, 500)), "what was told is not taken back");
+            meter.ended(1);
+            assert_eq!(used(&meter), Some((10, 2000)), "as one that nobody counted");
+            meter.reported(1, (7, 0));
+            assert_eq!(used(&meter), Some((7, 2000)), "each side has its own count");
+        }
+    }
+
     #[test]
     fn a_guess_is_bounded_by_the_flow_and_what_was_told_is_not() {
         // 450 bytes of English in 100 tokens: cut at its bound, the answer is not measured beyond it.
