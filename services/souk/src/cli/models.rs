@@ -125,7 +125,14 @@ fn answered(name: &str, tested: &TestModelEndpointResponse) -> String {
         (0, 0) => "tokens not counted".to_owned(),
         (input, output) => format!("{input} tokens in, {output} out"),
     };
-    format!("{name}  ok  {} ms  {model}  {used}\nanswer: {}", tested.latency_millis, tested.text.trim())
+    // Whoever runs the endpoint must not steer the operator's terminal.
+    let text: String = tested.text.chars().map(|c| if steers(c) { ' ' } else { c }).collect();
+    format!("{name}  ok  {} ms  {model}  {used}\nanswer: {}", tested.latency_millis, text.trim())
+}
+
+/// Whether a character moves what a terminal shows: control characters, and those that turn the direction.
+fn steers(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn row(endpoint: &ModelEndpoint) -> Vec<String> {
@@ -167,6 +174,8 @@ mod tests {
             ..silent
         };
         assert_eq!(answered("A", &told), "A  ok  7 ms  m-1  9 tokens in, 1 out\nanswer: OK");
+        let steering = TestModelEndpointResponse { text: "\u{1b}[2JO\r\nK\u{202e}".into(), ..told };
+        assert_eq!(answered("A", &steering), "A  ok  7 ms  m-1  9 tokens in, 1 out\nanswer: [2JO  K");
     }
 
     #[test]
