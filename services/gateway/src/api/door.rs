@@ -266,11 +266,17 @@ impl Door {
                 .with("part", part)
                 .retry_in(Duration::from_secs(1))
         };
-        let request = request.map(|body| tonic::body::Body::new(Filled(body)));
+        let (head, body) = request.into_parts();
+        let (body, broken) = Filled::new(body);
+        let request = http::Request::from_parts(head, tonic::body::Body::new(body));
         let mut channel = self.house.dial().raw(part).ok_or_else(away)?;
         let ready = channel.ready().await.map_err(|error| away().because(error))?;
         let answer = ready.call(request).await.map_err(|error| match expired(&error) {
             true => late(part),
+            // Whoever hangs up in the middle must not look like a part that is away, in the log or to others.
+            false if broken.is() => {
+                Fault::new(Reason::Cancelled, "gateway", "the message broke off").because(error)
+            }
             false => away().because(error),
         })?;
         Ok(answer.map(Body::new))
@@ -343,7 +349,10 @@ async fn pass_raw(State(door): State<Door>, request: Request) -> Response {
         }
         Ok(response) => response,
         Err(fault) => {
-            tracing::warn!(cause = fault.to_string(), "raw delivery not passed on");
+            match fault.reason {
+                Reason::Cancelled => tracing::debug!("raw delivery broke off"),
+                _ => tracing::warn!(cause = fault.to_string(), "raw delivery not passed on"),
+            }
             (StatusCode::SERVICE_UNAVAILABLE, "try again\n").into_response()
         }
     }

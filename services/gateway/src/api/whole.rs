@@ -5,7 +5,10 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 
@@ -83,7 +86,27 @@ impl http_body::Body for Whole {
 
 /// A message without the frames that carry nothing. A part ends a connection after a hundred of them, and the
 /// gateway's one connection to a part carries the calls of everybody.
-pub(crate) struct Filled<B>(pub(crate) B);
+pub(crate) struct Filled<B> {
+    body: B,
+    broken: Broken,
+}
+
+/// Whether a message broke off: its sender left, and no part is away.
+#[derive(Clone, Default)]
+pub(crate) struct Broken(Arc<AtomicBool>);
+
+impl Broken {
+    pub(crate) fn is(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl<B> Filled<B> {
+    pub(crate) fn new(body: B) -> (Self, Broken) {
+        let broken = Broken::default();
+        (Self { body, broken: broken.clone() }, broken)
+    }
+}
 
 impl<B: http_body::Body<Data = Bytes> + Unpin> http_body::Body for Filled<B> {
     type Data = Bytes;
@@ -94,19 +117,23 @@ impl<B: http_body::Body<Data = Bytes> + Unpin> http_body::Body for Filled<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         loop {
-            match ready!(Pin::new(&mut self.0).poll_frame(cx)) {
+            match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
                 Some(Ok(frame)) if frame.data_ref().is_some_and(Bytes::is_empty) => {}
+                Some(Err(error)) => {
+                    self.broken.0.store(true, Ordering::Relaxed);
+                    return Poll::Ready(Some(Err(error)));
+                }
                 other => return Poll::Ready(other),
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
+        self.body.size_hint()
     }
 }
 
@@ -140,11 +167,22 @@ mod tests {
         let frames = frames.into_iter().chain([trailers]).map(Ok::<_, std::convert::Infallible>);
         let body = Body::new(StreamBody::new(stream::iter(frames)));
         let (body, _) = Whole::new(body, Box::pin(async { Ok(()) }));
-        let mut body = Filled(body);
+        let (mut body, _) = Filled::new(body);
         let mut passed = Vec::new();
         while let Some(frame) = body.frame().await {
             passed.push(frame.unwrap().into_data().unwrap());
         }
         assert_eq!(passed, ["x", "y"]);
+    }
+
+    #[tokio::test]
+    async fn a_message_that_breaks_off_is_known_to() {
+        let pieces = |pieces: Vec<Result<&'static str, std::io::Error>>| {
+            Filled::new(Body::from_stream(futures::stream::iter(pieces)))
+        };
+        let (body, broken) = pieces(vec![Ok("x"), Ok("y")]);
+        assert!(body.collect().await.is_ok() && !broken.is());
+        let (body, broken) = pieces(vec![Ok("x"), Err(std::io::ErrorKind::UnexpectedEof.into())]);
+        assert!(body.collect().await.is_err() && broken.is());
     }
 }
