@@ -1,6 +1,10 @@
 //! Genuine orders of a real shop, posted through the command line to the program as users have it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Write as _,
+    net::TcpStream,
+};
 
 use serde_json::{Value, json};
 
@@ -285,4 +289,32 @@ fn an_order_that_was_never_recorded_is_worked_on_and_a_forged_one_is_not() {
     assert!(souk.terminate());
     let rows = tables::numbers(&souk.data(), "commerce", &["SELECT COUNT(*) FROM inbox"]);
     assert_eq!(rows, [1], "what is forged is not kept");
+}
+
+#[test]
+fn deliveries_that_never_end_keep_no_order_out() {
+    let souk = Souk::up();
+    let project = text(&souk.json(&["workspace"]), "projectId").to_owned();
+    let shop = Shop::new();
+    shop.add(&souk, &project);
+    let head = format!(
+        "POST {} HTTP/1.1\r\nhost: souk\r\nsaleor-api-url: {}\r\nsaleor-event: order_fully_paid\r\n\
+         saleor-signature: a..b\r\ncontent-length: 900\r\n\r\n{{",
+        shop::PATH,
+        shop::API_URL,
+    );
+    // More than commerce has places.
+    let held: Vec<_> = (0..100)
+        .map(|_| {
+            let mut stream = TcpStream::connect(&souk.grpc).unwrap();
+            stream.write_all(head.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    let line = Line { id: "line".to_owned(), kind: Kind::Pack, units: 1 };
+    let delivery = shop.deliver(&shop.order("order", &[line]), "order_fully_paid");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let answered = runtime.block_on(shop::post(&reqwest::Client::new(), &souk.url, &delivery));
+    assert_eq!(answered, Some(200));
+    drop(held);
 }

@@ -1,11 +1,13 @@
 //! The gateway's own methods; `door` is the public port and `pages` what a browser sees there.
 
+mod arrival;
 pub(crate) mod door;
 mod head;
 mod held;
 mod instance;
 mod json;
 mod pages;
+mod raw;
 mod share;
 mod whole;
 

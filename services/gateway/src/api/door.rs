@@ -1,6 +1,5 @@
 //! The public port. A call of an EDGE method is authenticated and passed on as it is: bodies are never
-//! decoded here. A method that is not EDGE does not exist outside. Raw routes pass bytes untouched to
-//! the part that checks their sender itself.
+//! decoded here. A method that is not EDGE does not exist outside.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -16,7 +15,7 @@ use souk_kit::{
     House,
     access::{bearer, for_strangers, timeout},
     probes,
-    socket::{self, reflection},
+    socket::reflection,
     status,
 };
 use souk_proto::{Audience, EDGE_FILE_DESCRIPTOR_SET, Replay, Rule, rule};
@@ -29,7 +28,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use super::{
     head,
     held::{Cut, Held},
-    instance, json, pages,
+    instance, json, pages, raw,
     share::{Shares, Who},
     whole::{Filled, Refused, Whole},
 };
@@ -59,8 +58,6 @@ const PASS: [&str; 10] = [
     "x-grpc-web",
     "x-user-agent",
 ];
-/// Headers of a raw route that do not pass: they would speak for the mesh.
-const HELD: [&str; 3] = ["authorization", "cookie", SHOWN];
 
 /// How much earlier than its caller the door gives up, at the most.
 const MARGIN: Duration = Duration::from_millis(20);
@@ -72,6 +69,7 @@ pub(crate) struct Door {
     pub(crate) service: Arc<Service>,
     pub(crate) secure_cookies: bool,
     pub(crate) shares: Arc<Shares>,
+    pub(crate) deliveries: Arc<Shares>,
     pub(crate) routes: Arc<Routes>,
     pub(crate) create_run: json::Method,
 }
@@ -88,6 +86,7 @@ pub(crate) fn router(
         service: Arc::clone(service),
         secure_cookies: config.secure_cookies,
         shares: Shares::new(usize::from(config.calls_per_caller)),
+        deliveries: Shares::new(usize::from(config.calls_per_caller)),
         routes,
         create_run: json::Method::find("/souk.runs.v1.RunsService/CreateRun")?,
     };
@@ -97,8 +96,8 @@ pub(crate) fn router(
         .layer(GrpcWebLayer::new());
     let own = door.clone();
     let public = Router::new()
-        .route("/integrations/saleor/{*path}", any(pass_raw))
-        .route("/saleor/{*path}", any(pass_raw))
+        .route("/integrations/saleor/{*path}", any(raw::pass))
+        .route("/saleor/{*path}", any(raw::pass))
         .with_state(door.clone())
         .merge(pages::router(door))
         .merge(probes::router(house))
@@ -256,7 +255,7 @@ impl Door {
         }
     }
 
-    async fn send(
+    pub(super) async fn send(
         &self,
         part: PartName,
         request: http::Request<tonic::body::Body>,
@@ -325,37 +324,6 @@ fn value(text: String) -> Result<HeaderValue, Fault> {
     let mut value = HeaderValue::try_from(text).map_err(|error| Fault::bug("gateway", error))?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-/// Passes a shop's delivery on, bytes untouched; commerce answers for its signature.
-async fn pass_raw(State(door): State<Door>, request: Request) -> Response {
-    let (mut head, body) = request.into_parts();
-    for name in HELD {
-        head.headers.remove(name);
-    }
-    // The inner connection is HTTP/2, where these have no place.
-    for name in [header::HOST, header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE] {
-        head.headers.remove(name);
-    }
-    head.headers.insert(socket::PART, HeaderValue::from_static(PartName::Commerce.as_str()));
-    head.version = http::Version::HTTP_2;
-    head.extensions.clear();
-    let request = http::Request::from_parts(head, tonic::body::Body::new(body));
-    match door.send(PartName::Commerce, request).await {
-        // A gRPC refusal is HTTP's 200: the shop would believe that its order is taken.
-        Ok(response) if response.headers().contains_key("grpc-status") => {
-            tracing::error!("raw delivery met no raw route");
-            (StatusCode::SERVICE_UNAVAILABLE, "try again\n").into_response()
-        }
-        Ok(response) => response,
-        Err(fault) => {
-            match fault.reason {
-                Reason::Cancelled => tracing::debug!("raw delivery broke off"),
-                _ => tracing::warn!(cause = fault.to_string(), "raw delivery not passed on"),
-            }
-            (StatusCode::SERVICE_UNAVAILABLE, "try again\n").into_response()
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,13 +1,7 @@
 //! An instance at its own address: `POST /i/{instance}/run`, or the host and path that its route names.
 //! Takes JSON or plain text, answers the run as JSON.
 
-use std::time::Duration;
-
-use axum::{
-    body::{Body, to_bytes},
-    extract::Request,
-    response::IntoResponse as _,
-};
+use axum::{body::Body, extract::Request, response::IntoResponse as _};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 use serde_json::{Map, Value};
@@ -16,6 +10,7 @@ use souk_types::{Fault, PartName, Reason, Violation};
 use tonic::Status;
 
 use super::{
+    arrival,
     door::{Door, Response, credential},
     json,
     share::Who,
@@ -24,10 +19,6 @@ use crate::{error::Error, model::Credential};
 
 /// How an address that runs its instance ends.
 const RUN: &str = "/run";
-/// The largest body: what a message may be within the mesh.
-const LARGEST: usize = 4 * 1024 * 1024;
-/// How long a body may take to arrive: whoever trickles it holds a place meanwhile.
-const ARRIVAL: Duration = Duration::from_secs(10);
 /// Carries the request's id, in and out.
 const KEY: &str = "idempotency-key";
 
@@ -98,12 +89,7 @@ impl Door {
 
 /// The run that a body asks for: a JSON object, or plain text, which is the input.
 async fn read(headers: &HeaderMap, body: Body) -> Result<Map<String, Value>, Fault> {
-    let whole = tokio::time::timeout(ARRIVAL, to_bytes(body, LARGEST)).await;
-    let late = |_| Fault::new(Reason::DeadlineExceeded, "gateway", "the body did not arrive in time");
-    let body = whole.map_err(late)?.map_err(|error| {
-        let fault = Fault::new(Reason::MessageTooLarge, "gateway", "the body did not arrive whole");
-        fault.with("limit", LARGEST).because(error)
-    })?;
+    let body = arrival::whole(body).await?;
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     match kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
         "application/json" => object(&body),

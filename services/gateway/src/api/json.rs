@@ -144,10 +144,14 @@ impl Decoder for AsTheyAre {
 
 /// A refusal as JSON: `{"error": {"code", "status", "message", "details"}}`.
 pub(crate) fn refused(status: &Status) -> Response {
-    let code = http_code(status.code());
+    let mut code = http_code(status.code());
     let name = souk_kit::guard::name(status.code());
     let mut details = Vec::new();
     if let Some(info) = status.get_details_error_info() {
+        if info.reason == Reason::MessageTooLarge.as_str() {
+            // What HTTP's 429 asks for, to come again later, would not help.
+            code = StatusCode::PAYLOAD_TOO_LARGE;
+        }
         let metadata: std::collections::BTreeMap<_, _> = info.metadata.into_iter().collect();
         details.push(json!({"@type": format!("{TYPES}.ErrorInfo"),
             "reason": info.reason, "domain": info.domain, "metadata": metadata}));
