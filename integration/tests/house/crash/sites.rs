@@ -39,6 +39,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("instances.update_config", "a person's configuration"),
     ("instances.end_life", "the end of an offering's life"),
     ("instances.sweep", "news that concern many instances"),
+    ("instances.pass_events", "a log in which nothing happens, once an hour"),
     ("instances.look", "an instance that was left alone for hours"),
     ("runs.cancel_", "a run that is stopped"),
     ("runs.stop_run", "a run that is stopped"),
