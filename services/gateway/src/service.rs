@@ -97,7 +97,10 @@ impl Service {
             None => self.sign(&caller, part, end)?,
         };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = known.get_mut(&hash) {
+        // Only for whom it was made: who reaches less by now must not find it.
+        if let Some(known) = known.get_mut(&hash)
+            && Arc::ptr_eq(&known.principal, &principal)
+        {
             known.tokens.insert(part, (end, token.clone()));
         }
         Ok((Some(principal.user_id), token))

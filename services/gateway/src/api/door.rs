@@ -35,7 +35,7 @@ use super::{
 use crate::{
     config::Config,
     error::Error,
-    model::{Credential, cookie, is_loopback},
+    model::{Credential, Principal, cookie, is_loopback},
     service::{Service, routes::Routes},
 };
 
@@ -199,6 +199,11 @@ impl Door {
             // Here, by the headers alone: nothing is held for them, here or at the part, until a body came.
             for_strangers(rule)?;
         }
+        // Before the token is made: it must not stand for more than what the end of the message is held against.
+        let before = match &credential {
+            Credential::None => None,
+            shown => Some(self.service.who(shown).await?),
+        };
         let (user_id, token) = self.service.mesh_token(&credential, part).await?;
         let place = self.shares.take(Who::of(user_id, request.extensions())).ok_or(Error::ShareHeld)?;
         let (mut head, body) = request.into_parts();
@@ -214,7 +219,7 @@ impl Door {
         {
             headers.insert(HeaderName::from_static(SHOWN), value(shown)?);
         }
-        let (body, refused) = self.whole(body, &credential).await?;
+        let (body, refused) = self.whole(body, &credential, before);
         let mut onward = http::Request::new(body);
         *onward.method_mut() = head.method;
         *onward.uri_mut() = head.uri.path().parse().map_err(|error| Fault::bug("gateway", error))?;
@@ -227,19 +232,17 @@ impl Door {
     }
 
     /// The message, whose end asks again who calls.
-    async fn whole(
+    fn whole(
         &self,
         body: Body,
         credential: &Credential,
-    ) -> Result<(tonic::body::Body, Option<Refused>), Fault> {
-        if *credential == Credential::None {
-            return Ok((tonic::body::Body::new(body), None));
-        }
+        before: Option<Arc<Principal>>,
+    ) -> (tonic::body::Body, Option<Refused>) {
+        let Some(before) = before else { return (tonic::body::Body::new(body), None) };
         let (service, credential) = (Arc::clone(&self.service), credential.clone());
-        let before = service.who(&credential).await?;
         let check = Box::pin(async move { service.still(&credential, &before).await });
         let (body, refused) = Whole::new(body, check);
-        Ok((tonic::body::Body::new(body), Some(refused)))
+        (tonic::body::Body::new(body), Some(refused))
     }
 
     /// When a stream that the credential opened must end.

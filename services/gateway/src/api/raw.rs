@@ -41,7 +41,7 @@ pub(super) async fn pass(State(door): State<Door>, request: Request) -> Response
                 }
                 _ => tracing::debug!(cause = fault.to_string(), "raw delivery not passed on"),
             }
-            (code, "try again\n").into_response()
+            (code, format!("{}\n", fault.message)).into_response()
         }
     }
 }

@@ -120,14 +120,18 @@ async fn test(remote: &Remote, name: String, model: String, output: &Output) -> 
 
 /// An endpoint that answers, in two lines.
 fn answered(name: &str, tested: &TestModelEndpointResponse) -> String {
-    let model = if tested.model.is_empty() { "model not said" } else { &tested.model };
+    // Whoever runs the endpoint must not steer the operator's terminal.
+    let plain = |text: &str| text.chars().map(|c| if steers(c) { ' ' } else { c }).collect::<String>();
+    let model = if tested.model.is_empty() { "model not said".to_owned() } else { plain(&tested.model) };
     let used = match (tested.input_tokens, tested.output_tokens) {
         (0, 0) => "tokens not counted".to_owned(),
         (input, output) => format!("{input} tokens in, {output} out"),
     };
-    // Whoever runs the endpoint must not steer the operator's terminal.
-    let text: String = tested.text.chars().map(|c| if steers(c) { ' ' } else { c }).collect();
-    format!("{name}  ok  {} ms  {model}  {used}\nanswer: {}", tested.latency_millis, text.trim())
+    format!(
+        "{name}  ok  {} ms  {model}  {used}\nanswer: {}",
+        tested.latency_millis,
+        plain(&tested.text).trim()
+    )
 }
 
 /// Whether a character moves what a terminal shows: control characters, and those that turn the direction.
@@ -174,8 +178,12 @@ mod tests {
             ..silent
         };
         assert_eq!(answered("A", &told), "A  ok  7 ms  m-1  9 tokens in, 1 out\nanswer: OK");
-        let steering = TestModelEndpointResponse { text: "\u{1b}[2JO\r\nK\u{202e}".into(), ..told };
-        assert_eq!(answered("A", &steering), "A  ok  7 ms  m-1  9 tokens in, 1 out\nanswer: [2JO  K");
+        let steering = TestModelEndpointResponse {
+            text: "\u{1b}[2JO\r\nK\u{202e}".into(),
+            model: "m\u{9b}1".into(),
+            ..told
+        };
+        assert_eq!(answered("A", &steering), "A  ok  7 ms  m 1  9 tokens in, 1 out\nanswer: [2JO  K");
     }
 
     #[test]
