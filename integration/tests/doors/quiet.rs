@@ -10,13 +10,14 @@ const LOOK: Duration = Duration::from_millis(5);
 const LOOKS: usize = 5_000;
 
 /// What must be zero at rest: what it is, whose table, how it is counted.
-const AT_REST: [(&str, &str, &str); 11] = [
+const AT_REST: [(&str, &str, &str); 12] = [
     (
         "instances on their way",
         "instances",
         "SELECT COUNT(*) FROM instance WHERE state IN ('REQUESTED', 'PROVISIONING', 'TERMINATING')",
     ),
     ("steps of instances", "instances", "SELECT COUNT(*) FROM instance WHERE deadline_time IS NOT NULL"),
+    ("sweeps to make", "instances", "SELECT COUNT(*) FROM sweep"),
     ("commits to make", "delivery", "SELECT COUNT(*) FROM desired WHERE state = 'PENDING'"),
     ("commits to apply", "delivery", "SELECT COUNT(*) FROM desired WHERE applied_revision <> revision"),
     ("commits waited for", "delivery", "SELECT COUNT(*) FROM waiting_request"),
